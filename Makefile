@@ -1,0 +1,48 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow check format bench docs clean
+
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make .venv with vdata, its extras and the tools of the tests.
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@# A second motion engine and the tests' oracle. --no-deps: it asks for opencv-python with GUI, which would
+	@# overwrite the headless contrib build that serves it as well.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps motion-vector-extractor==2.0.0
+	@touch $@
+
+demo: setup ## Build the sample dataset, verify it, bench it, train SimCLR on it (about 5 minutes on 2 cores).
+	$(BIN)/python -m vdata.cli.demo
+
+test: setup ## Run the tests (no GPU needed).
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-slow: setup ## Run the long tests too.
+	$(BIN)/python -m pytest
+
+check: setup ## Lint, types, import order.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## Format the code in place.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup ## Run every bench case on the demo's shards and keep the figures.
+	$(BIN)/vdata bench --json bench/results/latest.json
+
+docs: setup ## Write the generated parts of the documentation anew.
+	$(BIN)/python -m vdata.cli.docs
+
+clean: ## Remove what the demo and the tools made (not .venv).
+	rm -rf demo runs .mypy_cache .ruff_cache .pytest_cache dist build

@@ -1,0 +1,41 @@
+"""Station 1, list: a dataset folder as its owners publish it becomes Video records. One file a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from vdata.records import Column, Skipped, Video
+from vdata.table import Table
+
+__all__ = ["DATASETS", "Dataset"]
+
+
+class Dataset(Protocol):
+    """What a file of this folder registers."""
+
+    Config: ClassVar[type]
+    """A frozen dataclass of the dataset's own settings: `--set <name>.key=value`."""
+    splits: ClassVar[tuple[str, ...]]
+    """The splits, in the order in which they are built; empty where a dataset has none."""
+    columns: ClassVar[tuple[Column, ...]]
+    """Columns that `Video.facts` fills, beside the common ones."""
+    build_settings: ClassVar[dict[str, Any]]
+    """Settings of other sections that suit this dataset, as `{"clip": {"short_side": 96}}`; the user's own win."""
+
+    def __init__(self, config: Any) -> None:  # noqa: ANN401 - each dataset has its own Config
+        """Takes the dataset's own Config."""
+
+    def prepare(self, root: Path) -> None:
+        """Makes what can be made (the generated dataset), checks what must be there.
+
+        Raises:
+            ConfigError: the root is not laid out as the owners publish it: what was looked for, what was found, what to do.
+        """
+
+    def videos(self, root: Path, split: str) -> Iterator[Video | Skipped]:
+        """Every video of the split, and every entry that will not be built with the reason; opens no video."""
+
+
+DATASETS: Table[type[Dataset]] = Table("dataset", package=__name__)

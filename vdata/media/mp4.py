@@ -1,0 +1,192 @@
+"""The few boxes of a fragmented MP4 that vdata reads: where the fragments lie, and where the pictures lie in them.
+
+Written by hand because no library gives byte ranges of samples without opening a container; everything that is parsed
+here comes from our own encoder, never from a user's file.
+
+Source: ISO/IEC 14496-12 (boxes), 14496-15 (avcC), ITU-T H.264 7.3.1-7.3.3 (NAL units and slice headers).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from vdata.errors import ContractError
+
+__all__ = ["Box", "Packet", "avc_config", "boxes", "child", "nal_units", "packets", "rebase", "slice_type"]
+
+_SAMPLE_IS_NON_SYNC = 0x00010000
+_SLICE_TYPES = ("P", "B", "I", "SP", "SI")
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One box: `data[start:end]` with its header, `data[body:end]` without."""
+
+    kind: bytes
+    start: int
+    body: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One coded picture of a fragment, in decoding order."""
+
+    offset: int
+    """First byte, counted from the start of the fragment."""
+    size: int
+    duration: int
+    """Ticks of the track's timescale."""
+    shift: int
+    """Composition time minus decoding time, ticks."""
+    is_key: bool
+
+
+def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Box]:
+    """The boxes of `data[start:end]`, one level deep.
+
+    Raises:
+        ContractError: a box that reaches over the end.
+    """
+    end = len(data) if end is None else end
+    while start < end:
+        if end - start < 8:  # noqa: PLR2004 - size and kind
+            raise ContractError("box", f"{end - start} bytes at {start} are too few for an MP4 box")
+        size, kind = struct.unpack_from(">I4s", data, start)
+        body = start + 8
+        if size == 1:
+            (size,) = struct.unpack_from(">Q", data, body)
+            body += 8
+        if size < body - start or start + size > end:
+            raise ContractError("box", f"MP4 box {kind!r} at {start} claims {size} bytes of {end - start}")
+        yield Box(kind, start, body, start + size)
+        start += size
+
+
+def child(data: bytes, path: bytes, start: int = 0, end: int | None = None) -> Box:
+    """The first box at a path such as b"moof/traf/trun".
+
+    Raises:
+        ContractError: there is none.
+    """
+    head, _, rest = path.partition(b"/")
+    for box in boxes(data, start, end):
+        if box.kind == head:
+            return child(data, rest, box.body, box.end) if rest else box
+    raise ContractError("box", f"the MP4 has no {path.decode()} box")
+
+
+def packets(fragment: bytes) -> list[Packet]:
+    """The pictures of one fragment (moof + mdat), in decoding order.
+
+    Raises:
+        ContractError: the fragment is not as our muxer writes it (one track run, default-base-is-moof).
+    """
+    tfhd, trun = child(fragment, b"moof/traf/tfhd"), child(fragment, b"moof/traf/trun")
+    default_duration, default_size, default_flags = _track_defaults(fragment, tfhd)
+    flags, count = struct.unpack_from(">II", fragment, trun.body)
+    flags &= 0xFFFFFF
+    position = trun.body + 8
+    if not flags & 0x1:
+        raise ContractError("box", "the track run has no data offset")
+    (offset,) = struct.unpack_from(">i", fragment, position)
+    position += 4
+    first_flags: int | None = None
+    if flags & 0x4:
+        (first_flags,) = struct.unpack_from(">I", fragment, position)
+        position += 4
+    found = []
+    for i in range(count):
+        values = {0x100: default_duration, 0x200: default_size, 0x400: default_flags, 0x800: 0}
+        for bit in values:
+            if flags & bit:
+                (values[bit],) = struct.unpack_from(">i" if bit == 0x800 else ">I", fragment, position)  # noqa: PLR2004
+                position += 4
+        sample_flags = first_flags if i == 0 and first_flags is not None else values[0x400]
+        is_key = not sample_flags & _SAMPLE_IS_NON_SYNC
+        found.append(Packet(offset, values[0x200], values[0x100], values[0x800], is_key))
+        offset += values[0x200]
+    if offset > len(fragment):
+        raise ContractError("box", f"the track run ends at byte {offset} of a fragment of {len(fragment)}")
+    return found
+
+
+def rebase(fragment: bytes, ticks: int) -> tuple[bytes, int]:
+    """The fragment with its decode time lowered by `ticks`, and its old decode time. Sizes stay as they are.
+
+    A clip is cut from a longer stream at a fragment's start; its own first fragment must begin at time 0.
+    """
+    tfdt = child(fragment, b"moof/traf/tfdt")
+    code = ">Q" if fragment[tfdt.body] == 1 else ">I"
+    (old,) = struct.unpack_from(code, fragment, tfdt.body + 4)
+    changed = bytearray(fragment)
+    struct.pack_into(code, changed, tfdt.body + 4, old - ticks)
+    return bytes(changed), old
+
+
+def avc_config(init: bytes) -> bytes:
+    """The avcC box's body of an init segment: what a bare codec context wants as extradata.
+
+    Raises:
+        ContractError: the init has no H.264 sample entry.
+    """
+    stsd = child(init, b"moov/trak/mdia/minf/stbl/stsd")
+    entry = next(boxes(init, stsd.body + 8, stsd.end))
+    if entry.kind != b"avc1":
+        raise ContractError("codec", f"the sample entry is {entry.kind!r}, not avc1")
+    # A VisualSampleEntry has 78 bytes of fixed fields before its own boxes.
+    avcc = child(init, b"avcC", entry.body + 78, entry.end)
+    return init[avcc.body : avcc.end]
+
+
+def nal_units(picture: bytes) -> Iterator[bytes]:
+    """The NAL units of one packet with 4-byte lengths, as our muxer writes it."""
+    position = 0
+    while position + 4 <= len(picture):
+        (size,) = struct.unpack_from(">I", picture, position)
+        yield picture[position + 4 : position + 4 + size]
+        position += 4 + size
+
+
+def slice_type(picture: bytes) -> str:
+    """The picture's type from its first slice header: "I" only for an IDR picture, "i" for another intra picture, "P" or "B".
+
+    Raises:
+        ContractError: the packet holds no slice.
+    """
+    for unit in nal_units(picture):
+        kind = unit[0] & 0x1F
+        if kind in (1, 5):
+            _, position = _exp_golomb(unit, 8)  # first_mb_in_slice
+            value, _ = _exp_golomb(unit, position)
+            letter = _SLICE_TYPES[value % 5]
+            return letter.lower() if letter == "I" and kind != 5 else letter  # noqa: PLR2004 - 5 is IDR
+    raise ContractError("slice", f"a packet of {len(picture)} bytes holds no slice")
+
+
+def _track_defaults(fragment: bytes, tfhd: Box) -> tuple[int, int, int]:
+    """Default duration, size and flags of a tfhd box; 0 where it says none."""
+    (flags,) = struct.unpack_from(">I", fragment, tfhd.body)
+    position = tfhd.body + 8
+    for bit, width in ((0x1, 8), (0x2, 4)):  # base data offset, sample description index
+        position += width if flags & bit else 0
+    values = []
+    for bit in (0x8, 0x10, 0x20):
+        values.append(struct.unpack_from(">I", fragment, position)[0] if flags & bit else 0)
+        position += 4 if flags & bit else 0
+    duration, size, sample_flags = values
+    return duration, size, sample_flags
+
+
+def _exp_golomb(data: bytes, position: int) -> tuple[int, int]:
+    """An unsigned Exp-Golomb code at a bit position, and the position after it. Slice headers this early hold no emulation bytes."""
+    zeros = 0
+    while not data[position >> 3] >> (7 - (position & 7)) & 1:
+        zeros, position = zeros + 1, position + 1
+    value = 0
+    for _ in range(zeros + 1):
+        value = value << 1 | data[position >> 3] >> (7 - (position & 7)) & 1
+        position += 1
+    return value - 1, position

@@ -1,0 +1,33 @@
+"""Station 6, step: a batch becomes losses. One file a method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol
+
+from torch import Tensor, nn
+
+from vdata.table import Table
+from vdata.views import View
+
+__all__ = ["METHODS", "Method"]
+
+
+class Method(Protocol):
+    """What a file of this folder registers: an nn.Module with a Config, views and a loss."""
+
+    Config: ClassVar[type]
+    """A frozen dataclass; paper numbers carry their tag in the docstrings."""
+
+    def __init__(self, backbone: nn.Module, config: Any) -> None:  # noqa: ANN401 - each method has its own Config
+        """Builds the heads on a backbone that maps (N, C, T, H, W) to (N, backbone.num_features)."""
+
+    @staticmethod
+    def views(config: Any) -> tuple[View, ...]:  # noqa: ANN401 - see __init__
+        """What the method reads of every sample; the names are the batch's keys."""
+
+    def loss(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The total as "loss", and any parts worth a curve, all scalars."""
+
+
+METHODS: Table[type[Method]] = Table("method", package=__name__)
