@@ -42,5 +42,5 @@ class EncodedClip:
 
     @cached_property
     def motion(self) -> MotionPass:
-        """Frame types and motion vectors of every frame, from one cheap decoding pass that contract check and extractors share."""
+        """Frame types and motion vectors of every frame: one cheap decoding pass that contract check and extractors share."""
         return read_motion(self.mp4)

@@ -108,8 +108,9 @@ def packets(fragment: bytes) -> list[Packet]:
         is_key = not sample_flags & _SAMPLE_IS_NON_SYNC
         found.append(Packet(offset, values[0x200], values[0x100], values[0x800], is_key))
         offset += values[0x200]
-    if offset > len(fragment):
-        raise ContractError("box", f"the track run ends at byte {offset} of a fragment of {len(fragment)}")
+    # Also false when a second track run follows.
+    if offset != len(fragment):
+        raise ContractError("box", f"the first track run ends at byte {offset} of a fragment of {len(fragment)}")
     return found
 
 
@@ -181,7 +182,10 @@ def _track_defaults(fragment: bytes, tfhd: Box) -> tuple[int, int, int]:
 
 
 def _exp_golomb(data: bytes, position: int) -> tuple[int, int]:
-    """An unsigned Exp-Golomb code at a bit position, and the position after it. Slice headers this early hold no emulation bytes."""
+    """An unsigned Exp-Golomb code at a bit position, and the position after it.
+
+    A slice header holds no emulation prevention bytes this early.
+    """
     zeros = 0
     while not data[position >> 3] >> (7 - (position & 7)) & 1:
         zeros, position = zeros + 1, position + 1

@@ -1,0 +1,186 @@
+"""The cut against other decoders: counts, times, colours, sizes, damage."""
+
+import io
+from fractions import Fraction
+from itertools import pairwise
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from vdata.errors import DecodeError, MediaError
+from vdata.media.config import ClipConfig, LimitConfig
+from vdata.media.contract import check_clip
+from vdata.media.cut import DroppedTail, cut
+from vdata.records import Video
+
+SMALL = ClipConfig(short_side=96)
+
+
+def cut_all(path, config=SMALL, **facts):
+    video = Video(path.stem, path.name, **facts)
+    return list(cut(path.parent, video, config, LimitConfig()))
+
+
+def decode(data, fmt="rgb24"):
+    with av.open(io.BytesIO(data)) as container:
+        return [(frame.pts, frame.to_ndarray(format=fmt)) for frame in container.decode(video=0)]
+
+
+def test_every_good_video_gives_all_its_frames(videos_root):
+    for path in sorted((videos_root / "good").rglob("*.*")):
+        with av.open(str(path), metadata_errors="replace") as container:
+            wanted = sum(1 for _ in container.decode(video=0))
+        items = cut_all(path)
+        assert sum(item.num_frames for item in items) == wanted, path.name
+        for clip in items:
+            if not isinstance(clip, DroppedTail):
+                check_clip(clip)
+
+
+def test_any_run_of_fragments_decodes_to_the_same_frames(make_video):
+    (clip,) = cut_all(make_video(num_frames=50), ClipConfig(short_side=96, gop=8))
+    whole = [array for _, array in decode(clip.mp4)]
+    init, fragments = clip.mp4[: clip.init_size], clip.fragments
+    assert len(fragments) == 7
+    for first in range(len(fragments)):
+        for last in range(first, len(fragments)):
+            part = clip.mp4[fragments[first].offset : fragments[last].offset + fragments[last].size]
+            frames = [array for _, array in decode(init + part)]
+            start = fragments[first].first_frame
+            assert np.array_equal(frames, whole[start : start + len(frames)])
+            assert len(frames) == min(50, fragments[last].first_frame + 8) - start
+
+
+def test_clips_are_the_nearest_whole_number_of_gops_and_start_at_zero(make_video):
+    clips = cut_all(make_video(num_frames=100), ClipConfig(short_side=96, seconds=1.0, gop=12))
+    assert [clip.num_frames for clip in clips] == [24, 24, 24, 24, 4]  # 25 frames are nearest to 2 GOPs; the rest is a tail
+    assert isinstance(clips[-1], DroppedTail)
+    for number, clip in enumerate(clips[:-1]):
+        assert clip.clip_in_video == number
+        assert clip.start_seconds == pytest.approx(number * 24 / 25)
+        assert decode(clip.mp4)[0][0] == 0
+
+
+def test_a_short_video_is_one_clip_and_a_long_tail_is_kept(make_video):
+    assert [clip.num_frames for clip in cut_all(make_video(num_frames=1))] == [1]
+    clips = cut_all(make_video(num_frames=54), ClipConfig(short_side=96, seconds=1.0, min_seconds=0.2))
+    assert [clip.num_frames for clip in clips] == [24, 24, 6]
+
+
+def test_the_encoded_picture_is_the_source_picture(make_video):
+    path = make_video(num_frames=12, size=(160, 96), velocity=(1, 0))
+    (clip,) = cut_all(path, ClipConfig(short_side=96, crf=8))
+    assert (clip.picture.width, clip.picture.height, clip.width, clip.height) == (160, 96, 160, 96)
+    with av.open(str(path), metadata_errors="replace") as container:
+        source = [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
+    ours = [array for _, array in decode(clip.mp4, "gray")]
+    for theirs, mine in zip(source, ours, strict=True):
+        assert cv2.PSNR(theirs, mine) > 38
+
+
+def test_padding_repeats_the_edge_and_lies_right_and_below(make_video):
+    (clip,) = cut_all(make_video(num_frames=2, size=(150, 98)), ClipConfig(short_side=98, crf=4))
+    assert (clip.width, clip.height) == (160, 112)
+    frame = decode(clip.mp4, "gray")[0][1].astype(int)
+    right, below = frame[:98, 150:], frame[98:, :150]
+    assert np.abs(right - frame[:98, 149:150]).mean() < 4
+    assert np.abs(below - frame[97:98, :150]).mean() < 4
+
+
+@pytest.mark.parametrize(
+    ("pix_fmt", "tags"),
+    [
+        ("yuv420p", {"colorspace": "bt709", "color_range": "tv"}),
+        ("yuvj420p", {"color_range": "pc"}),
+        ("yuv444p", {}),
+    ],
+)
+def test_colours_survive_other_matrices_and_ranges(tmp_path, pix_fmt, tags):
+    """A patch of known RGB comes back as that RGB whatever matrix and range its source was coded in."""
+    colours = [(200, 40, 40), (40, 180, 60), (50, 60, 210), (128, 128, 128), (240, 240, 240), (10, 10, 10)]
+    picture = np.concatenate([np.full((96, 32, 3), colour, np.uint8) for colour in colours], axis=1)
+    path = tmp_path / f"{pix_fmt}.mp4"
+    codes = {"bt709": 1, "tv": 1, "pc": 2}
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt, stream.options = 192, 96, pix_fmt, {"crf": "4"}
+        for name, value in tags.items():
+            setattr(stream.codec_context, name, codes[value])
+        frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+        matrix = "ITU709" if "colorspace" in tags else "ITU601"
+        converted = frame.reformat(
+            format=pix_fmt, dst_colorspace=matrix, dst_color_range="JPEG" if "pc" in tags.values() else "MPEG"
+        )
+        container.mux(stream.encode(converted))
+        container.mux(stream.encode())
+    (clip,) = cut_all(path, ClipConfig(short_side=96, crf=4))
+    check_clip(clip)  # asserts the tags: limited range, BT.601
+    rgb = decode(clip.mp4)[0][1]
+    for i, colour in enumerate(colours):
+        assert np.abs(rgb[40:56, i * 32 + 12 : i * 32 + 20].mean((0, 1)) - colour).max() < 6, (pix_fmt, colour)
+
+
+def test_rotation_is_applied(videos_root):
+    """A phone's video with a quarter turn: the clip is upright, as ffmpeg itself shows it."""
+    (clip,) = cut_all(videos_root / "good/oddities/video_90.mov", ClipConfig(short_side=256))
+    assert (clip.picture.width, clip.picture.height) == (256, 454)
+    with av.open(str(videos_root / "good/oddities/video_90.mov")) as container:
+        raw = next(container.decode(video=0)).to_ndarray(format="gray")
+    ours = decode(clip.mp4, "gray")[0][1][:454, :256]
+    turned = {k: cv2.resize(np.rot90(raw, k), (256, 454), interpolation=cv2.INTER_AREA) for k in (1, 3)}
+    scores = {k: cv2.PSNR(turned[k], ours) for k in turned}
+    assert max(scores.values()) > 28 > min(scores.values())
+
+
+def test_a_constant_rate_source_has_no_doubled_frame(make_video):
+    """A 25 fps pan with one decoded frame for each source frame: no P frame without motion."""
+    (clip,) = cut_all(make_video(num_frames=60, velocity=(3, 0)))
+    frames = [array.astype(int) for _, array in decode(clip.mp4, "gray")]
+    steps = [np.abs(a - b).mean() for a, b in pairwise(frames)]
+    assert len(frames) == 60
+    assert min(steps) > 1
+
+
+def test_fps_resamples_when_asked(make_video):
+    (clip,) = cut_all(make_video(num_frames=50), ClipConfig(short_side=96, fps="12.5"))
+    assert clip.fps == Fraction(25, 2)
+    assert clip.num_frames == 25
+
+
+def test_start_and_end_seconds_are_exact(make_video):
+    path = make_video(num_frames=100, velocity=(2, 0))
+    (clip,) = cut_all(path, ClipConfig(short_side=96, crf=8), start_seconds=1.0, end_seconds=3.0)
+    assert clip.num_frames == 50
+    assert (clip.start_seconds, clip.end_seconds) == (1.0, 3.0)
+    with av.open(str(path), metadata_errors="replace") as container:
+        source = [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
+    assert cv2.PSNR(source[25], decode(clip.mp4, "gray")[0][1]) > 35
+
+
+def test_damaged_videos_give_what_is_whole_and_then_the_reason(videos_root):
+    for name, reason, most in (("truncated_faststart_half.mp4", "truncated", 131), ("bitflips_400.mp4", "decoder_error", 337)):
+        clips = []
+        with pytest.raises(DecodeError) as caught:
+            clips.extend(cut(videos_root / "bad", Video("x", name), SMALL, LimitConfig()))
+        assert caught.value.reason == reason
+        assert caught.value.tail
+        assert sum(clip.num_frames for clip in clips) == most
+
+
+def test_an_undecodable_codec_gives_no_frames(videos_root):
+    with pytest.raises(MediaError) as caught:
+        list(cut(videos_root / "bad", Video("x", "invalid-codec.mp4"), SMALL, LimitConfig()))
+    assert caught.value.reason == "no_frames"
+
+
+def test_two_cuts_give_the_same_bytes(make_video):
+    path = make_video(num_frames=30)
+    assert [clip.mp4 for clip in cut_all(path)] == [clip.mp4 for clip in cut_all(path)]
+
+
+def test_odd_names_reach_ffmpeg_as_they_are(make_video):
+    for name in ("-rf.mp4", "it's a [test], 100%.mp4", "a:b;c$(d).mp4", "émoji 🎬\n.mp4"):
+        (clip,) = cut_all(make_video(name, num_frames=3))
+        assert clip.num_frames == 3

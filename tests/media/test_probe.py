@@ -1,0 +1,110 @@
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from vdata.errors import OpenError
+from vdata.media.config import LimitConfig
+from vdata.media.probe import average_rate, probe
+
+
+def test_probe_agrees_with_pyav_on_real_videos(videos_root):
+    for path in sorted((videos_root / "good").rglob("*.*")):
+        source = probe(path, LimitConfig())
+        with av.open(str(path), metadata_errors="replace") as container:
+            stream = container.streams.video[0]
+            assert source.num_packets == sum(packet.size > 0 for packet in container.demux(stream)), path.name
+            assert source.codec == stream.codec_context.codec.canonical_name, path.name
+            assert source.has_audio == bool(container.streams.audio), path.name
+            assert {source.width, source.height} == {stream.width, stream.height}, path.name
+
+
+@pytest.mark.parametrize(
+    ("name", "fps"),
+    [
+        ("action/test.avi", Fraction(25)),
+        ("oddities/mpeg2.mpg", Fraction(30000, 1001)),
+        ("oddities/sample.flv", Fraction(30)),  # the container claims 1000
+        ("gestures/bird.mkv", Fraction(30)),  # times are milliseconds
+        ("people/car-detection.mp4", Fraction(25, 2)),
+        ("oddities/xvid_packed_like_ucf.avi", Fraction(28)),  # packed B-frames, hardly a pts
+    ],
+)
+def test_rates_of_real_videos(videos_root, name, fps):
+    assert probe(videos_root / "good" / name, LimitConfig()).fps == fps
+
+
+@pytest.mark.parametrize(("name", "size"), [("video_90.mov", (320, 568)), ("video_180.mov", (568, 320))])
+def test_rotation_is_applied_to_the_size(videos_root, name, size):
+    source = probe(videos_root / "good/oddities" / name, LimitConfig())
+    assert (source.width, source.height) == size
+
+
+def test_pixel_aspect_reaches_the_display_aspect(videos_root):
+    assert probe(videos_root / "good/oddities/video_desks.3gp", LimitConfig()).aspect == Fraction(352, 288) * Fraction(12, 11)
+
+
+@pytest.mark.parametrize("fps", [Fraction(25), Fraction(30000, 1001), Fraction(24000, 1001), Fraction(25, 2), Fraction(15)])
+@pytest.mark.parametrize("num_frames", [2, 50, 300, 200_000])
+def test_a_constant_rate_survives_millisecond_times(fps, num_frames):
+    times = [Fraction(round(frame / fps * 1000), 1000) for frame in range(num_frames)]
+    rate = average_rate(times)
+    # No frame may fall half a frame or more from its place: that is where a filter drops or doubles it.
+    places = np.array([float(time * rate) for time in times[:: max(1, num_frames // 500)]])
+    assert np.abs(places - np.round(places)).max() < 0.5
+    assert num_frames < 50 or rate == fps
+
+
+def test_an_uneven_rate_is_its_average():
+    times = [Fraction(0), Fraction(1, 10), Fraction(1, 2), Fraction(7, 10)]
+    assert average_rate(times) == Fraction(30, 7)
+
+
+def test_one_frame_gets_25():
+    assert average_rate([Fraction(3)]) == 25
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("audio_only.mp4", "no_video_stream"),
+        ("zero_bytes.mp4", "empty"),
+        ("text_renamed.mp4", "not_video"),
+        ("truncated_no_moov.mp4", "not_video"),
+        ("sample_fragmented_clearkey.mp4", "not_video"),
+    ],
+)
+def test_files_that_are_no_video(videos_root, name, reason):
+    with pytest.raises(OpenError) as caught:
+        probe(videos_root / "bad" / name, LimitConfig())
+    assert caught.value.reason == reason
+    assert name in caught.value.message
+    assert reason == "empty" or caught.value.tail
+
+
+def test_limits_of_size_and_duration(make_video):
+    path = make_video(num_frames=50)
+    with pytest.raises(OpenError, match=r"too_large: frames of 128x96 exceed limit.max_pixels \(1000\)"):
+        probe(path, LimitConfig(max_pixels=1000))
+    with pytest.raises(OpenError, match=r"too_long: .* 2 s exceeds limit.max_seconds \(1\)"):
+        probe(path, LimitConfig(max_seconds=1))
+
+
+def test_hdr_is_refused(make_video):
+    path = make_video(options={"x264-params": "transfer=smpte2084:colorprim=bt2020:colormatrix=bt2020nc"})
+    with pytest.raises(OpenError, match="hdr"):
+        probe(path, LimitConfig())
+
+
+def test_a_playlist_opens_nothing_else(tmp_path, make_video):
+    secret = make_video("secret.mp4")
+    playlist = tmp_path / "playlist.mp4"
+    playlist.write_text(f"ffconcat version 1.0\nfile '{secret}'\n")
+    with pytest.raises(OpenError):
+        probe(playlist, LimitConfig())
+
+
+def test_a_missing_file_is_an_open_error(tmp_path):
+    with pytest.raises(OpenError, match="missing"):
+        probe(tmp_path / "none.mp4", LimitConfig())

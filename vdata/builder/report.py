@@ -1,0 +1,106 @@
+"""What a build did, as sums that must agree with each other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vdata.builder.plan import Plan
+from vdata.builder.task import Tally
+from vdata.shards.dataset_json import count_problems
+from vdata.shards.layout import ERRORS, committed_shards
+from vdata.shards.rows import read_counts, read_rows
+
+__all__ = ["BuildReport", "SplitReport", "report_split"]
+
+
+@dataclass(frozen=True, slots=True)
+class SplitReport:
+    """The sums of one shard folder, over all runs that built it."""
+
+    folder: Path
+    videos_listed: int
+    videos_skipped: int
+    """Listed, but not planned: no video by its name, or missing."""
+    tally: Tally
+    num_shards: int
+    reasons: dict[str, int] = field(default_factory=dict)
+    """Rows of errors.parquet by reason."""
+
+    @property
+    def reconciles(self) -> bool:
+        """Whether every video and every clip is accounted for exactly once."""
+        return not count_problems(self.counts())
+
+    def sums(self) -> tuple[str, str]:
+        """The two sums as people read them."""
+        tally = self.tally
+        videos = f"{tally.built} built + {tally.partial} partial + {self.videos_skipped} skipped + {tally.failed} failed"
+        return (
+            f"{self.videos_listed} videos listed = {videos}",
+            f"{tally.clips_planned} clips planned = {tally.clips_written} written + {tally.clips_failed} failed",
+        )
+
+    def counts(self) -> dict[str, Any]:
+        """Plain values, under the names that dataset.json and --json use."""
+        tally = self.tally
+        return {
+            "videos_listed": self.videos_listed,
+            "videos_built": tally.built,
+            "videos_partial": tally.partial,
+            "videos_skipped": self.videos_skipped,
+            "videos_failed": tally.failed,
+            "clips_planned": tally.clips_planned,
+            "clips_written": tally.clips_written,
+            "clips_failed": tally.clips_failed,
+            "tails_dropped": tally.tails_dropped,
+            "frames": tally.frames,
+            "bytes": tally.bytes,
+            "shards": self.num_shards,
+            "reasons": self.reasons,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """The reports of all splits that one command built."""
+
+    splits: dict[str, SplitReport]
+    """By split name; one entry named "" for a dataset without splits."""
+    seconds: float
+    """Wall time of this run, listing included."""
+    seconds_building: float
+    """The part of it with tasks on Ray, Ray's start included."""
+
+    @property
+    def reconciles(self) -> bool:
+        """Whether all splits do."""
+        return all(split.reconciles for split in self.splits.values())
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Plain values, for --json."""
+        splits = {
+            name: {"folder": str(split.folder), **split.counts(), "reconciles": split.reconciles}
+            for name, split in self.splits.items()
+        }
+        times = {"seconds": round(self.seconds, 3), "seconds_building": round(self.seconds_building, 3)}
+        return {"splits": splits, "reconciles": self.reconciles, **times}
+
+
+def report_split(folder: Path, plan: Plan) -> SplitReport:
+    """The sums of a shard folder as its committed files give them, held against its plan."""
+    shards = committed_shards(folder)
+    tally = sum((Tally(**read_counts(folder, shard)) for shard in shards), Tally())
+    reasons = Counter(item.reason for item in plan.skipped)
+    for shard in shards:
+        reasons.update(read_rows(folder, shard, ["reason"], suffix=ERRORS)["reason"].to_pylist())
+    return SplitReport(
+        folder=folder,
+        videos_listed=len(plan.videos) + len(plan.skipped),
+        videos_skipped=len(plan.skipped),
+        tally=tally,
+        num_shards=len(shards),
+        reasons=dict(reasons.most_common()),
+    )

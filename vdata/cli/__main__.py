@@ -1,0 +1,5 @@
+"""`python -m vdata.cli`: the same as `vdata`."""
+
+from vdata.cli import main
+
+main()

@@ -1,0 +1,144 @@
+"""The ffmpeg binary as a child process: the only place where untrusted bytes are read.
+
+A child reads only files and pipes, cannot outlive its parent, and has limits of CPU time, clock time and memory. Nothing is
+ever passed through a shell.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import IO, cast
+
+import imageio_ffmpeg
+
+from vdata.errors import MediaError, OpenError
+from vdata.media.config import LimitConfig
+
+__all__ = ["Child", "binary", "running", "source_url", "tail", "version"]
+
+TAIL_BYTES = 2000
+"""How much of ffmpeg's last words an error row keeps."""
+PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+@cache
+def binary() -> str:
+    """Path of the ffmpeg that is run: VDATA_FFMPEG, or the one inside the imageio-ffmpeg wheel."""
+    return os.environ.get("VDATA_FFMPEG") or imageio_ffmpeg.get_ffmpeg_exe()
+
+
+@cache
+def version() -> str:
+    """The version that ffmpeg prints of itself, such as "9.0.2-static"."""
+    words = subprocess.run([binary(), "-version"], capture_output=True, text=True, check=True).stdout.split()
+    return words[2]
+
+
+class Child:
+    """A running ffmpeg: its output as a stream; once it has ended, its exit status and its last words."""
+
+    def __init__(self, process: subprocess.Popen[bytes], stdout: IO[bytes]) -> None:
+        """Wraps a process that writes to the pipe `stdout`."""
+        self._process = process
+        self.stdout = stdout
+        self.status = 0
+        """Exit status; negative is the signal that ended it. Known after the `running` block."""
+        self.words = ""
+        """All that ffmpeg wrote to its error output. Known after the `running` block."""
+        self.cpu_seconds = 0.0
+        """CPU time that it used. Known after the `running` block."""
+        self.timed_out = False
+
+    def expire(self) -> None:
+        """Ends the process because its time on the clock is up."""
+        self.timed_out = True
+        self._process.kill()
+
+
+@contextmanager
+def running(arguments: Sequence[str], limits: LimitConfig) -> Iterator[Child]:
+    """A child ffmpeg with its limits, killed if the block is left before it ends.
+
+    Raises:
+        MediaError: a limit ended it (`timeout`, `memory`); retryable.
+    """
+    with (
+        tempfile.TemporaryFile() as log,
+        subprocess.Popen(
+            [binary(), "-hide_banner", "-nostdin", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            preexec_fn=_limiter(limits),  # noqa: PLW1509 - two kinds of system call, prepared before the fork
+        ) as process,
+    ):
+        child = Child(process, cast("IO[bytes]", process.stdout))
+        used_before = _children_seconds()
+        timer = threading.Timer(limits.wall_seconds, child.expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield child
+            child.status = process.wait()
+            child.cpu_seconds = _children_seconds() - used_before
+        finally:
+            timer.cancel()
+            process.kill()
+        log.seek(0)
+        child.words = log.read().decode("utf-8", "replace")
+    _raise_for_limits(child, limits)
+
+
+def tail(words: str) -> str:
+    """The end of ffmpeg's words, short enough for an error row."""
+    return words.strip()[-TAIL_BYTES:]
+
+
+def _limiter(limits: LimitConfig) -> Callable[[], None]:
+    """A function for the forked child: dies with its parent, and has limits."""
+    memory_bytes = int(limits.memory_gib * 2**30)
+    prctl, setrlimit = _LIBC.prctl, resource.setrlimit
+
+    def limit() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+        # Soft and hard alike: ffmpeg catches the signal of the soft limit and ends as if all were well.
+        setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds))
+        setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+    return limit
+
+
+def _children_seconds() -> float:
+    """CPU time of all children that have been waited for."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _raise_for_limits(child: Child, limits: LimitConfig) -> None:
+    killed = child.status == -signal.SIGKILL
+    if child.timed_out or (killed and child.cpu_seconds >= limits.cpu_seconds - 1):
+        spent = f"{limits.wall_seconds} s on the clock" if child.timed_out else f"{limits.cpu_seconds} s of CPU time"
+        message = f"ffmpeg was ended after {spent}; raise limit.cpu_seconds or limit.wall_seconds"
+        raise MediaError("timeout", message, tail(child.words), retryable=True)
+    if killed or (child.status and "Cannot allocate memory" in child.words):
+        who = "the machine had none left" if killed else f"it asked for more than limit.memory_gib ({limits.memory_gib})"
+        raise MediaError("memory", f"ffmpeg ran out of memory: {who}", tail(child.words), retryable=True)
+
+
+def source_url(path: Path) -> str:
+    """The path as ffmpeg's file protocol: a leading dash or a colon in a name means nothing to it."""
+    if not path.is_file():
+        raise OpenError("missing", f"'{path}' is not there, or is no regular file")
+    return f"file:{path}"
