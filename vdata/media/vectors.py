@@ -60,7 +60,8 @@ class MotionPass:
 def read_motion(stream: bytes | str) -> MotionPass:
     """What the decoder says of the first video stream, H.264, of an MP4 in memory or of a file's path.
 
-    One pass at a time in a process, since libav's log has one level for all threads.
+    One pass at a time in a process: the types of macroblocks come from libav's log, which has one level for all threads. What
+    other threads log meanwhile goes to Python's logging, at its debug level.
 
     Raises:
         DecodeError: libavcodec finds damage in a packet, or does not tell the macroblock types of every frame.

@@ -1,0 +1,99 @@
+"""What the readers of dataset folders share: which names are videos, where they lie, how a wrong root is worded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NoReturn
+
+from vdata.config import check
+from vdata.errors import ConfigError
+
+__all__ = ["MEDIA_EXTENSIONS", "check_root", "check_split", "fail_layout", "file_named", "index_videos", "is_media", "readable"]
+
+MEDIA_EXTENSIONS = frozenset(
+    {
+        *(".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".m1v", ".m2ts", ".m2v", ".m4v"),
+        *(".mkv", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts", ".mxf", ".nut"),
+        *(".ogm", ".ogv", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv"),
+    }
+)
+"""Extensions of video containers, lower case. Source: our own choice, from libavformat's demuxers."""
+
+_NUM_NAMES_SHOWN = 5
+
+
+def is_media(name: str) -> bool:
+    """Whether a file's name has the extension of a video, in any case."""
+    return os.path.splitext(name)[1].lower() in MEDIA_EXTENSIONS  # noqa: PTH122 - a Path for each of 240,000 names takes seconds
+
+
+def readable(name: str) -> str:
+    """A name as text that can be printed and stored: bytes that are no UTF-8 become hexadecimal escapes."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def check_root(dataset: str, root: Path, expected: str) -> None:
+    """Nothing, or the error of a root that is no folder.
+
+    Raises:
+        ConfigError: it is absent, or a file.
+    """
+    if not root.is_dir():
+        found = "a file" if root.exists() else "nothing"
+        raise ConfigError(f"{dataset}: looked for a folder at '{root}', found {found}; --root must hold {expected}")
+
+
+def check_split(dataset: str, split: str, splits: tuple[str, ...]) -> None:
+    """Nothing, or the error of a split that the dataset does not have.
+
+    Raises:
+        ConfigError: `split` is not one of `splits`.
+    """
+    rule = f"must be one of {', '.join(splits)}" if splits else "must be empty: the dataset has no splits"
+    check(split in (splits or ("",)), f"{dataset}: split", split, rule)
+
+
+def fail_layout(dataset: str, looked_for: str, where: Path, expected: str) -> NoReturn:
+    """The error of a root that is there but not laid out as the dataset's owners publish it.
+
+    Raises:
+        ConfigError: always; it names what `where` holds.
+    """
+    names = sorted((readable(entry.name) for entry in os.scandir(where)), key=str.encode) if where.is_dir() else []
+    shown = ", ".join(names[:_NUM_NAMES_SHOWN])
+    if len(names) > _NUM_NAMES_SHOWN:
+        shown += f" and {len(names) - _NUM_NAMES_SHOWN} more"
+    raise ConfigError(f"{dataset}: looked for {looked_for} in '{where}', found {shown or 'nothing'}; --root must hold {expected}")
+
+
+def file_named(root: Path, folders: Iterable[str], names: Iterable[str]) -> Path | None:
+    """The first file that exists of every name in every folder below the root, folders first; None if there is none."""
+    names = tuple(names)
+    return next((path for folder in folders for name in names if (path := root / folder / name).is_file()), None)
+
+
+def index_videos(root: Path, folders: Iterable[str]) -> Mapping[str, list[str]]:
+    """Paths below the root of all videos in the folders and their sub-folders, by file name without extension, byte-sorted.
+
+    One scandir a folder and no stat: a name with a video's extension is taken at its word.
+    """
+    found: dict[str, list[str]] = {}
+    for folder in folders:
+        for source in _below(root, folder, depth=1):
+            stem = os.path.splitext(os.path.basename(source))[0]  # noqa: PTH119, PTH122 - see is_media
+            found.setdefault(stem, []).append(source)
+    for sources in found.values():
+        sources.sort(key=os.fsencode)
+    return found
+
+
+def _below(root: Path, folder: str, depth: int) -> Iterable[str]:
+    with os.scandir(root / folder) as entries:
+        for entry in entries:
+            source = f"{folder}/{entry.name}" if folder else entry.name
+            if is_media(entry.name):
+                yield source
+            elif depth and entry.is_dir():
+                yield from _below(root, source, depth - 1)

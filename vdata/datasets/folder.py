@@ -1,0 +1,140 @@
+"""Any tree of videos: the last folder of a file's path is its class.
+
+Every regular file with a video's extension, in any case, is listed; every other entry is a Skipped with its reason, so that the
+counts of a build reconcile with the disk. Nothing is opened.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from vdata.datasets import DATASETS
+from vdata.datasets._layout import check_root, check_split, fail_layout, is_media, readable
+from vdata.records import Column, Skipped, Video
+
+__all__ = ["Folder", "FolderConfig"]
+
+_EXPECTED = "video files, in sub-folders named after their class if they have one"
+
+
+@dataclass(frozen=True)
+class FolderConfig:
+    """No settings: names and classes follow from the tree."""
+
+
+@DATASETS.add("folder")
+class Folder:
+    """A tree of videos without splits.
+
+    The class is the last folder, so `a/run/1.mp4` and `b/run/2.mp4` are both `run`; indices follow the byte-sorted names of the
+    folders that hold videos; a video at the top has label -1. The id is the path.
+
+    Links to files are files. Links to folders are followed after all real folders have been listed, byte-sorted, and no folder is
+    listed twice: a second way to one, or a loop, is skipped with reason `linked_twice`.
+    """
+
+    Config: ClassVar[type] = FolderConfig
+    splits: ClassVar[tuple[str, ...]] = ()
+    columns: ClassVar[tuple[Column, ...]] = ()
+    build_settings: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, config: FolderConfig) -> None:
+        self.config = config
+
+    def prepare(self, root: Path) -> None:
+        """Nothing to make.
+
+        Raises:
+            ConfigError: the root is no folder.
+        """
+        check_root("folder", root, _EXPECTED)
+
+    def videos(self, root: Path, split: str) -> Iterator[Video | Skipped]:
+        """Every entry below the root but folders, byte-sorted by path.
+
+        Raises:
+            ConfigError: the root is no folder or holds no video, or `split` is not empty.
+        """
+        check_split("folder", split, self.splits)
+        check_root("folder", root, _EXPECTED)
+        listing = _Listing(root)
+        listing.walk()
+        if not listing.media:
+            fail_layout("folder", "video files at any depth", root, _EXPECTED)
+        names = sorted({_class_of(source) for source in listing.media} - {""}, key=str.encode)
+        labels = {"": -1} | {name: label for label, name in enumerate(names)}
+        found: list[Video | Skipped] = [_video(source, labels) for source in listing.media]
+        yield from sorted([*found, *listing.skipped], key=lambda entry: entry.source.encode())
+
+
+@dataclass
+class _Listing:
+    """What one walk over the tree has met so far."""
+
+    root: Path
+    media: list[str] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    folders: list[str] = field(default_factory=lambda: [""])
+    links: list[str] = field(default_factory=list)
+    """Links to folders, not followed yet."""
+    seen: set[tuple[int, int]] = field(default_factory=set)
+    """Device and inode of every folder listed."""
+
+    def walk(self) -> None:
+        """Lists real folders first, so that a link never takes a folder's own place."""
+        while self.folders or self.links:
+            if not self.folders:
+                self.links.sort(key=str.encode, reverse=True)
+            source = self.folders.pop() if self.folders else self.links.pop()
+            try:
+                self._list(source)
+            except OSError as error:
+                self.skip(source, "unreadable", f"the folder cannot be listed: {error.strerror}")
+
+    def _list(self, folder: str) -> None:
+        status = os.stat(self.root / folder)  # noqa: PTH116 - Path.stat is the same call
+        if (status.st_dev, status.st_ino) in self.seen:
+            self.skip(folder, "linked_twice", "the folder is listed under another path, or holds the link to itself")
+            return
+        self.seen.add((status.st_dev, status.st_ino))
+        with os.scandir(self.root / folder) as entries:
+            for entry in entries:
+                self._sort(entry, f"{folder}/{entry.name}" if folder else entry.name)
+
+    def _sort(self, entry: os.DirEntry[str], source: str) -> None:
+        if readable(entry.name) != entry.name:
+            self.skip(source, "bad_name", "the name is not UTF-8; rename it")
+        elif _is(entry.is_dir):
+            (self.links if entry.is_symlink() else self.folders).append(source)
+        elif not _is(entry.is_file):
+            kind = "a link that leads nowhere" if entry.is_symlink() else "a FIFO, socket or device"
+            self.skip(source, "not_regular", f"{kind}, not a regular file")
+        elif is_media(entry.name):
+            self.media.append(source)
+        else:
+            self.skip(source, "not_media", "no video's extension; rename it if it is a video")
+
+    def skip(self, source: str, reason: str, message: str) -> None:
+        """Adds an entry that is not built."""
+        self.skipped.append(Skipped(readable(source), reason, message))
+
+
+def _is(question: Callable[[], bool]) -> bool:
+    """The answer of entry.is_dir or entry.is_file; a link that loops is neither (Python raises ELOOP)."""
+    try:
+        return question()
+    except OSError:
+        return False
+
+
+def _class_of(source: str) -> str:
+    return source.rpartition("/")[0].rpartition("/")[2]
+
+
+def _video(source: str, labels: dict[str, int]) -> Video:
+    name = _class_of(source)
+    return Video(video_id=source, source=source, label=labels[name], label_name=name)

@@ -1,0 +1,134 @@
+"""UCF101: 13,320 clips of 101 actions cut from 2,500 groups of YouTube videos, 6.5 GB of AVI.
+
+Published by UCF's Center for Research in Computer Vision (crcv.ucf.edu/data/UCF101.php), for research; three official folds of
+train and test lists. Clips of one group (`gGG` in the name) are siblings: the folds keep a group together.
+
+Source: Soomro, Zamir, Shah 2012, arXiv 1212.0402; the published ucfTrainTestlist files.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from vdata.config import check
+from vdata.datasets import DATASETS
+from vdata.datasets._layout import check_root, check_split, fail_layout, file_named, index_videos
+from vdata.errors import ConfigError
+from vdata.records import Column, Skipped, Video
+
+__all__ = ["UCF101", "UCF101Config"]
+
+_EXPECTED = "ucfTrainTestlist/{classInd,trainlist0N,testlist0N}.txt and the class folders, in videos/, UCF-101/ or directly"
+_LIST_FOLDERS = ("ucfTrainTestlist", "annotations", ".")
+_VIDEO_FOLDERS = ("videos", "UCF-101", "UCF101")
+_FOLDS = (1, 2, 3)
+
+
+@dataclass(frozen=True)
+class UCF101Config:
+    """Which of the three official folds is built."""
+
+    fold: Literal[1, 2, 3] = 1
+    """Fold whose train and test lists are the splits; `Video.splits` names all that list a video."""
+
+    def __post_init__(self) -> None:
+        """Checks the fold."""
+        check(self.fold in _FOLDS, "ucf101.fold", self.fold, "must be 1, 2 or 3")
+
+
+@DATASETS.add("ucf101")
+class UCF101:
+    """The train and test list of one fold.
+
+    The class is the list's folder, never the file's name: `HandstandPushups/v_HandStandPushups_g01_c01.avi` is written two ways.
+    Labels are classInd.txt's numbers less 1. Videos may have been re-encoded to another container. Files that no list names are
+    not listed.
+    """
+
+    Config: ClassVar[type] = UCF101Config
+    splits: ClassVar[tuple[str, ...]] = ("train", "test")
+    columns: ClassVar[tuple[Column, ...]] = ()
+    build_settings: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, config: UCF101Config) -> None:
+        self.config = config
+
+    def prepare(self, root: Path) -> None:
+        """Nothing to make.
+
+        Raises:
+            ConfigError: the root has no lists of the fold.
+        """
+        check_root("ucf101", root, _EXPECTED)
+        for name in ("classInd.txt", *(f"{split}list0{self.config.fold}.txt" for split in self.splits)):
+            _list_path(root, name)
+
+    def videos(self, root: Path, split: str) -> Iterator[Video | Skipped]:
+        """Every line of the fold's list, in its order; a line whose file is not there is Skipped with reason `missing`.
+
+        Raises:
+            ConfigError: the layout is not as published, a list contradicts classInd.txt, or none of its videos is there.
+        """
+        check_split("ucf101", split, self.splits)
+        self.prepare(root)
+        labels = _labels(_list_path(root, "classInd.txt"))
+        wanted = _read_list(_list_path(root, f"{split}list0{self.config.fold}.txt"), labels)
+        folders = [folder for folder in _VIDEO_FOLDERS if (root / folder).is_dir()] or [""]
+        files = index_videos(root, folders)
+        memberships = _memberships(root, labels)
+        if not any(posixpath.splitext(posixpath.basename(name))[0] in files for name in wanted):
+            fail_layout("ucf101", f"the {len(wanted)} videos of the {split} list", root / folders[0], _EXPECTED)
+        for name, label in wanted.items():
+            yield _video(name, label, split, files, memberships[name])
+
+
+def _list_path(root: Path, name: str) -> Path:
+    path = file_named(root, _LIST_FOLDERS, [name])
+    return path or fail_layout("ucf101", f"ucfTrainTestlist/{name}", root, _EXPECTED)
+
+
+def _lines(path: Path) -> list[list[str]]:
+    """The words of every line that has any; the published files end lines with CRLF."""
+    return [words for line in path.read_text(encoding="utf-8").splitlines() if (words := line.split())]
+
+
+def _labels(path: Path) -> dict[str, int]:
+    """0-based label by class, from lines such as "1 ApplyEyeMakeup"."""
+    lines = _lines(path)
+    if any(len(words) != 2 or not words[0].isdecimal() for words in lines):  # noqa: PLR2004 - number and name
+        raise ConfigError(f"ucf101: '{path}' has a line that is not 'NUMBER CLASS'; take the published classInd.txt")
+    return {name: int(number) - 1 for number, name in lines}
+
+
+def _read_list(path: Path, labels: Mapping[str, int]) -> dict[str, int]:
+    """0-based label by "Class/v_Class_gGG_cCC.avi"; train lists repeat the 1-based number, test lists do not."""
+    wanted = {}
+    for name, *number in _lines(path):
+        label = labels.get(posixpath.dirname(name))
+        if label is None or number not in ([], [str(label + 1)]):
+            told = f"'{path}' lists '{' '.join((name, *number))}'"
+            raise ConfigError(f"ucf101: {told}, which is not as classInd.txt numbers its class; take both files from one source")
+        wanted[name] = label
+    return wanted
+
+
+def _memberships(root: Path, labels: Mapping[str, int]) -> dict[str, tuple[str, ...]]:
+    """All lists that name a video, such as ("train1", "test2", "train3"); a fold whose lists are not there is left out."""
+    found: dict[str, tuple[str, ...]] = {}
+    for fold in _FOLDS:
+        for split in ("train", "test"):
+            path = file_named(root, _LIST_FOLDERS, [f"{split}list0{fold}.txt"])
+            for name in _read_list(path, labels) if path else ():
+                found[name] = (*found.get(name, ()), f"{split}{fold}")
+    return found
+
+
+def _video(name: str, label: int, split: str, files: Mapping[str, list[str]], splits: tuple[str, ...]) -> Video | Skipped:
+    class_name, stem = posixpath.dirname(name), posixpath.splitext(posixpath.basename(name))[0]
+    if stem not in files:
+        return Skipped(name, "missing", f"the {split} list names it, no file '{stem}.*' is there", stem)
+    return Video(stem, files[stem][0], split, splits, label, label_name=class_name)

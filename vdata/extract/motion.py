@@ -1,0 +1,153 @@
+"""Motion of every frame, as the encoder of the clip's own P-only stream found it: a dense grid, or the vectors themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from vdata.config import check
+from vdata.errors import ContractError
+from vdata.extract import EXTRACTORS, Extracted
+from vdata.media.clip import EncodedClip
+from vdata.media.motion_codec import INTER, INTRA, SKIP, dump_grid, dump_vectors
+from vdata.media.vectors import MACROBLOCK, ROW_COLUMNS, MotionPass
+from vdata.records import Column, Field
+
+__all__ = ["MotionConfig", "MotionExtractor", "motion_grid"]
+
+T = TypeVar("T", bound=np.generic)
+
+_FINEST = 8  # libavcodec exports one vector for each 8x8 quarter at the finest, even where the stream splits it again
+_SOURCE, _W, _H, _DST_X, _DST_Y, _MOTION_X, _MOTION_Y, _SCALE = (
+    ROW_COLUMNS.index(name) for name in ("source", "w", "h", "dst_x", "dst_y", "motion_x", "motion_y", "motion_scale")
+)
+_QUARTER_PIXELS = 4
+
+
+@dataclass(frozen=True)
+class MotionConfig:
+    """Which form of motion is stored."""
+
+    form: Literal["grid", "vectors"] = "grid"
+    """`grid`: dense, `motion.npz`. `vectors`: the decoder's own rows without loss, `vectors.npz`."""
+    block: Literal[16, 8, 4] = 16
+    """Side of a grid cell, pixels of the coded frame."""
+
+    def __post_init__(self) -> None:
+        """Checks the two choices."""
+        check(self.form in ("grid", "vectors"), "motion.form", self.form, "must be 'grid' or 'vectors'")
+        check(self.block in (16, 8, 4), "motion.block", self.block, "must be 16, 8 or 4")
+
+
+@EXTRACTORS.add("motion")
+class MotionExtractor:
+    """The clip's motion as one member, by the decoding pass that the contract check has already paid for."""
+
+    Config: ClassVar[type] = MotionConfig
+
+    def __init__(self, config: MotionConfig) -> None:
+        self.config = config
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The member of the chosen form."""
+        if self.config.form == "vectors":
+            doc = (
+                f"`rows` int32 (N, 10), columns {', '.join(ROW_COLUMNS)}, as libavcodec exports them: motion / motion_scale is "
+                "src - dst in pixels; `offsets` int64 (T + 1,): the rows of frame t are rows[offsets[t]:offsets[t + 1]]."
+            )
+            return (Field("motion", "vectors.npz", "int32", "N 10", "quarter pixels", doc),)
+        doc = (
+            "`grid` int16 (T, ceil(H/S), ceil(W/S), 2), last axis (dx, dy), dst - src: what moves right by 4 pixels a frame has "
+            "dx 16; `kind` uint8 (T, ceil(H/S), ceil(W/S)): 0 inter, 1 skip, 2 intra (its vector is 0)."
+        )
+        return (Field("motion", "motion.npz", "int16", "T H W 2", "quarter pixels a frame", doc),)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """None: T, H and W follow from num_frames, height and width."""
+        return ()
+
+    def __call__(self, clip: EncodedClip) -> Extracted:
+        """The member's bytes; equal clips give equal bytes.
+
+        Raises:
+            ContractError: the motion pass is not of a P-only stream.
+        """
+        motion = clip.motion
+        (member,) = self.fields
+        if self.config.form == "vectors":
+            return Extracted({member.ext: dump_vectors(motion.rows, motion.offsets)})
+        return Extracted({member.ext: dump_grid(*motion_grid(motion, clip.width, clip.height, self.config.block))})
+
+
+def motion_grid(
+    motion: MotionPass, width: int, height: int, block: Literal[16, 8, 4] = 16
+) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8]]:
+    """The dense field: `grid` int16 (T, ceil(H/S), ceil(W/S), 2) and `kind` uint8 (T, ceil(H/S), ceil(W/S)), S = `block` pixels.
+
+    `grid` is dst - src in quarter pixels, axes (dx, dy): the mean over a cell's pixels of the vector that predicts each pixel,
+    rounded to the nearest integer, halves to even. A cell of 8 or 4 pixels lies within one partition and has its vector as it is.
+    Intra cells have vector 0. A cell is the whole macroblock's `kind`.
+
+    Raises:
+        ContractError: a frame with backward vectors, or vectors that are not H.264's.
+
+    Source: our own choice. The mean of the per-pixel field commutes with a later average pooling, the median does not.
+    """
+    _check_rows(motion)
+    quarters, inter = _quarters(motion)
+    grid = _enlarge(quarters, _FINEST // block) if block <= _FINEST else _mean_of_four(quarters)
+    # A macroblock is intra as a whole, so one of its quarters answers for it.
+    kinds = np.where(inter[:, ::2, ::2], np.where(motion.skipped, SKIP, INTER), INTRA).astype(np.uint8)
+    kind = _enlarge(kinds, MACROBLOCK // block)
+    rows, columns = -(-height // block), -(-width // block)
+    return grid[:, :rows, :columns], kind[:, :rows, :columns]
+
+
+def _check_rows(motion: MotionPass) -> None:
+    """The errors of rows that the grid cannot hold."""
+    rows = motion.rows
+    if "B" in motion.types or (rows[:, _SOURCE] >= 0).any():
+        raise ContractError("motion", f"the grid needs a stream of I and P frames, this one has {sorted(set(motion.types))}")
+    sizes = np.isin(rows[:, (_W, _H)], (_FINEST, MACROBLOCK))
+    if not sizes.all() or (rows[:, _SCALE] != _QUARTER_PIXELS).any():
+        raise ContractError("motion", "the grid needs H.264's vectors: partitions of 8 and 16 pixels in quarter pixels")
+
+
+def _quarters(motion: MotionPass) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.bool_]]:
+    """The field of 8x8 quarters of macroblocks, (T, 2 h, 2 w, 2), and whether a vector covers each.
+
+    A partition is one, two or four whole quarters and none overlap, so one assignment for each of the four places fills the clip.
+    """
+    num_frames, num_rows, num_columns = motion.skipped.shape
+    field = np.zeros((num_frames, 2 * num_rows, 2 * num_columns, 2), np.int16)
+    inter = np.zeros(field.shape[:3], np.bool_)
+    frames = np.repeat(np.arange(num_frames), np.diff(motion.offsets))
+    rows = motion.rows
+    top, left = (rows[:, _DST_Y] - rows[:, _H] // 2) // _FINEST, (rows[:, _DST_X] - rows[:, _W] // 2) // _FINEST
+    vectors = -rows[:, (_MOTION_X, _MOTION_Y)]
+    for down in range(MACROBLOCK // _FINEST):
+        for right in range(MACROBLOCK // _FINEST):
+            reached = (rows[:, _H] > _FINEST * down) & (rows[:, _W] > _FINEST * right)
+            place = frames[reached], top[reached] + down, left[reached] + right
+            field[place] = vectors[reached]
+            inter[place] = True
+    return field, inter
+
+
+def _mean_of_four(quarters: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+    """The field of macroblocks. Four slices added took 2 ms where `reshape` and `sum` took 15 (300 frames, 340x256)."""
+    total = np.zeros_like(quarters[:, ::2, ::2], np.int32)
+    for down in range(2):
+        for right in range(2):
+            total += quarters[:, down::2, right::2]
+    return np.rint(total.astype(np.float32) / 4).astype(np.int16)
+
+
+def _enlarge(cells: npt.NDArray[T], times: int) -> npt.NDArray[T]:
+    """Every cell of (T, h, w, ...) as times x times cells."""
+    return cells.repeat(times, axis=1).repeat(times, axis=2)
