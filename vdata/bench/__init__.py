@@ -1,1 +1,13 @@
-"""."""
+"""`vdata bench`: what each station does per second, beside its limit and its peers, in one run.
+
+A case is a file of the top-level folder bench/ (vdata/bench/cases in an installed wheel). Speed is measured here and nowhere in
+the tests.
+"""
+
+from __future__ import annotations
+
+from vdata.bench.case import Bench, Skip, Variant
+from vdata.bench.measure import Figure, measure
+from vdata.bench.run import run_cases
+
+__all__ = ["Bench", "Figure", "Skip", "Variant", "measure", "run_cases"]

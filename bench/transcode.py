@@ -1,0 +1,76 @@
+"""Transcoding: what the builder adds to bare x264.
+
+`ffmpeg` runs the very arguments that the builder runs and throws the bytes away: the limit. `cut` is the library's generator
+(probe, encode, parse, cut into clips). `clips` is all that a build does to a video: cut, contract check, keyframes, motion.
+
+Sources are clips of the given shards, written out as files, so that the case needs nothing else.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from vdata import open_shards
+from vdata.bench import Bench, Skip, Variant
+from vdata.extract import EXTRACTORS
+from vdata.media.config import ClipConfig, LimitConfig
+from vdata.media.contract import check_clip
+from vdata.media.cut import DroppedTail, cut, encode_arguments, plan_cut
+from vdata.media.ffmpeg import binary
+from vdata.records import Video
+
+UNIT = "frames/s"
+EXTRACT = ("keyframes", "motion")
+LIMITS = LimitConfig()
+
+
+def variants(bench: Bench) -> Sequence[Variant | Skip]:
+    """Bare ffmpeg, the cut, and the whole of a build's work on the same videos."""
+    videos = _sources(bench)
+    config = ClipConfig(short_side=open_shards(bench.shards)[0].row["picture"]["height"])
+    paths = [bench.scratch / video.source for video in videos]
+    plans = [plan_cut(path, video, config, LIMITS) for path, video in zip(paths, videos, strict=True)]
+    commands = [encode_arguments(path, *rest, config, LIMITS) for path, *rest in zip(paths, plans, videos, strict=True)]
+    extractors = [EXTRACTORS[name](EXTRACTORS[name].Config()) for name in EXTRACT]
+    num_frames = sum(_count(bench.scratch, video, config) for video in videos)
+
+    def ffmpeg() -> float:
+        for arguments in commands:
+            subprocess.run([binary(), "-nostdin", "-hide_banner", *arguments], stdout=subprocess.DEVNULL, check=True)
+        return num_frames
+
+    def cut_only() -> float:
+        return sum(_count(bench.scratch, video, config) for video in videos)
+
+    def clips() -> float:
+        total = 0
+        for video in videos:
+            for clip in cut(bench.scratch, video, config, LIMITS):
+                total += clip.num_frames
+                if not isinstance(clip, DroppedTail):
+                    check_clip(clip)
+                    for extractor in extractors:
+                        extractor(clip)
+        return total
+
+    return [Variant("ffmpeg", ffmpeg), Variant("cut", cut_only), Variant("clips", clips)]
+
+
+def _sources(bench: Bench) -> list[Video]:
+    """The first clips of the shards as files; their frames are known, so the cut's counts can be held against them."""
+    shards = open_shards(bench.shards)
+    videos = []
+    for number in range(min(len(shards), 8 if bench.quick else 40)):
+        name = f"{number:04d}.mp4"
+        (bench.scratch / name).write_bytes(shards[number]["mp4"])
+        videos.append(Video(name, name))
+        found = _count(bench.scratch, videos[-1], ClipConfig(short_side=64, preset="ultrafast", seconds=1000))
+        if found != shards[number].row["num_frames"]:
+            raise ValueError(f"{found} frames were cut from clip '{shards[number].key}' of {shards[number].row['num_frames']}")
+    return videos
+
+
+def _count(root: Path, video: Video, config: ClipConfig) -> int:
+    return sum(item.num_frames for item in cut(root, video, config, LIMITS))

@@ -1,0 +1,55 @@
+import pytest
+
+from vdata.builder.config import RunConfig, resolve
+from vdata.errors import ConfigError, UnknownNameError
+
+
+def test_defaults_are_the_dataclasses_own():
+    config = resolve("folder")
+    assert config.extract == ("keyframes", "motion")
+    assert config.clip.gop == 12
+
+
+def test_settings_reach_their_sections():
+    config = resolve("folder", ("motion",), {"clip": {"gop": 16, "seconds": 4}, "motion": {"form": "vectors"}})
+    assert (config.clip.gop, config.clip.seconds, config.own["motion"].form) == (16, 4.0, "vectors")
+
+
+def test_a_dataset_suggests_and_the_user_decides():
+    assert resolve("sample").clip.short_side == 96
+    assert resolve("sample", None, {"clip": {"short_side": 128}}).clip.short_side == 128
+
+
+def test_the_config_comes_back_from_its_plain_values():
+    config = resolve("sample", ("keyframes",), {"clip": {"gop": 8}})
+    plain = config.to_mapping()
+    settings = {key: value for key, value in plain.items() if key not in {"dataset", "extract"}}
+    assert resolve(plain["dataset"], tuple(plain["extract"]), settings) == config
+
+
+@pytest.mark.parametrize(
+    ("dataset", "extract", "settings", "words"),
+    [
+        ("foldr", None, {}, "no dataset is named 'foldr'. Did you mean 'folder'?"),
+        ("folder", ("moton",), {}, "no extractor is named 'moton'. Did you mean 'motion'?"),
+        ("folder", None, {"clp": {}}, "no settings section is named 'clp'. Did you mean 'clip'?"),
+        ("folder", None, {"clip": {"gopp": 3}}, "no setting is named 'clip.gopp'. Did you mean 'clip.gop'?"),
+        ("folder", None, {"clip": {"gop": 0}}, "clip.gop (0) must be in [1, 250]"),
+        ("folder", None, {"clip": {"gop": "many"}}, "clip.gop ('many') must be of type int"),
+        ("folder", None, {"clip": {"layers": 3}}, "clip.layers (3) must be one of 1"),
+        ("folder", None, {"clip": {"fps": "fast"}}, "clip.fps ('fast') must be a number or a fraction"),
+        ("folder", ("motion", "motion"), {}, "must not name an extractor twice"),
+    ],
+)
+def test_each_mistake_is_named(dataset, extract, settings, words):
+    with pytest.raises(ConfigError) as caught:
+        resolve(dataset, extract, settings)
+    assert words in str(caught.value)
+    assert isinstance(caught.value, UnknownNameError) == words.startswith(("no dataset", "no extractor", "no settings section"))
+
+
+def test_workers_default_to_the_cores_of_this_process():
+    assert RunConfig().num_workers >= 1
+    assert RunConfig(workers=5).num_workers == 5
+    with pytest.raises(ConfigError, match="--workers"):
+        RunConfig(workers=-1)

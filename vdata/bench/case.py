@@ -1,0 +1,46 @@
+"""What a case file gives to the runner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Bench", "Skip", "Variant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a case may know: which shards, how long, on what."""
+
+    shards: Path
+    """One shard folder."""
+    scratch: Path
+    """An empty folder for the case's own files, removed afterwards."""
+    quick: bool = False
+    """Whether a rough figure in seconds is wanted, in place of a good one in minutes."""
+    peers: bool = False
+    """Whether other packages are measured too, where they are installed."""
+    device: str = "cpu"
+
+    @property
+    def repeats(self) -> int:
+        """Timed rounds of every variant."""
+        return 3 if self.quick else 7
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to do the case's work."""
+
+    name: str
+    run: Callable[[], float]
+    """Does the work once and returns how much of it, in the case's unit without "/s"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A variant that cannot run here, named with the reason."""
+
+    name: str
+    reason: str
