@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: setup ## Build the sample dataset, verify it, bench it, train SimCLR on it (about 5 minutes on 2 cores).
-	$(BIN)/python -m vdata.cli.demo
+	$(BIN)/vdata demo
 
 test: setup ## Run the tests (no GPU needed).
 	$(BIN)/python -m pytest -m 'not slow'
@@ -42,7 +42,7 @@ bench: setup ## Run every bench case on the demo's shards and keep the figures.
 	$(BIN)/vdata bench --json bench/results/latest.json
 
 docs: setup ## Write the generated parts of the documentation anew.
-	$(BIN)/python -m vdata.cli.docs
+	$(BIN)/python -m vdata.cli._docs
 
 clean: ## Remove what the demo and the tools made (not .venv).
 	rm -rf demo runs .mypy_cache .ruff_cache .pytest_cache dist build

@@ -1,0 +1,218 @@
+import json
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import vdata.shards.index as index_module
+from vdata.errors import SchemaMismatchError, ShardError
+from vdata.shards import ShardWriter, open_index, row_schema, write_index
+from vdata.shards.layout import ROWS, replacing, shard_path
+from vdata.shards.rows import read_rows, write_rows
+from vdata.shards.schema import COLUMNS
+
+
+def slow_rows(folder):
+    """Every row in order, by plain Python."""
+    return [
+        row for path in sorted(folder.glob("clips-??????.parquet")) for row in read_rows(folder, int(path.stem[6:])).to_pylist()
+    ]
+
+
+def test_arrays_equal_a_slow_reading_of_the_rows(shard_folder):
+    index, rows = open_index(shard_folder), slow_rows(shard_folder)
+    assert len(index) == len(rows) == 6
+    names = {"video": "video_index"}
+    for name in ("init_size", "num_frames", "label", "index", "width", "height", "gop", "video"):
+        assert getattr(index, name).tolist() == [row[names.get(name, name)] for row in rows]
+    assert index.shard.tolist() == [0, 0, 0, 0, 1, 1]
+    assert index.fps.tolist() == [row["fps_num"] / row["fps_den"] for row in rows]
+    assert index.picture.tolist() == [[row["picture"][side] for side in ("x", "y", "width", "height")] for row in rows]
+    for i, row in enumerate(rows):
+        own = slice(*index.fragment_start[i : i + 2])
+        triples = zip(index.fragment_frame[own], index.fragment_offset[own], index.fragment_size[own], strict=True)
+        assert list(triples) == [(f["first_frame"], f["offset"], f["size"]) for f in row["fragments"]]
+    dtypes = {name: str(getattr(index, name).dtype) for name in ("shard", "mp4_offset", "init_size", "fps", "fragment_start")}
+    assert dtypes == {"shard": "int32", "mp4_offset": "int64", "init_size": "int32", "fps": "float64", "fragment_start": "int64"}
+
+
+def test_places_lead_to_the_bytes(shard_folder, mp4s):
+    index = open_index(shard_folder)
+    for i, mp4 in enumerate(mp4s):
+        tar = index.tar_path(index.shard[i]).read_bytes()
+        assert tar[index.mp4_offset[i] : index.mp4_offset[i] + len(mp4)] == mp4
+    text = index.members["text.json"]
+    for i in range(6):
+        if i % 2:
+            assert (text.file[i], text.size[i]) == (-1, 0)
+        else:
+            tar = index.file_path(text.file[i]).read_bytes()
+            assert tar[text.offset[i] : text.offset[i] + text.size[i]] == b'{"number":%d}' % i
+
+
+def test_members_of_a_sidecar_tar_and_of_some_shards_only(shard_folder):
+    rows = read_rows(shard_folder, 1).to_pylist()
+    rows[1]["members"].append({"name": "flow.npy", "file": "clips-000001.flow.tar", "offset": 512, "size": 7, "sha256": ""})
+    with replacing(shard_path(shard_folder, 1, ROWS)) as path:
+        write_rows(path, pa.Table.from_pylist(rows, schema=row_schema()))
+    index = open_index(shard_folder)
+    flow = index.members["flow.npy"]
+    assert flow.size.tolist() == [0, 0, 0, 0, 0, 7]
+    assert flow.offset.tolist() == [0, 0, 0, 0, 0, 512]
+    assert index.file_path(flow.file[5]).name == "clips-000001.flow.tar"
+    assert flow.file[:5].tolist() == [-1] * 5
+
+
+def test_opening_a_fresh_index_reads_no_parquet(shard_folder, monkeypatch):
+    write_index(shard_folder)
+
+    def refuse(*args, **kwargs):
+        raise AssertionError
+
+    monkeypatch.setattr(index_module, "read_rows", refuse)
+    monkeypatch.setattr(index_module, "build_arrays", refuse)
+    index = open_index(shard_folder)
+    assert isinstance(index.fragment_offset, np.memmap)
+    assert isinstance(index.members["text.json"].offset, np.memmap)
+    with pytest.raises(AssertionError):
+        index.key(0)
+
+
+def test_rows_and_columns_come_from_the_row_files(shard_folder):
+    index, rows = open_index(shard_folder), slow_rows(shard_folder)
+    assert [index.key(i) for i in range(6)] == [row["key"] for row in rows]
+    assert [index.row(i) for i in (5, 0, 3)] == [rows[i] for i in (5, 0, 3)]
+    assert index.column("label_name").tolist() == [row["label_name"] for row in rows]
+    assert index.column("start_seconds").dtype == np.float64
+    with pytest.raises(SchemaMismatchError, match="no column 'pid'"):
+        index.column("pid")
+
+
+def test_digest_outlives_remaking_moving_and_adding(shard_folder, tmp_path, write_shards):
+    digest = open_index(shard_folder).digest
+    shutil.rmtree(shard_folder / "index")
+    assert open_index(shard_folder).digest == digest
+    assert open_index(write_shards(tmp_path / "more", extra={"flow.npy": b"12"})).digest != digest  # other places in the tar
+    moved = shutil.copytree(shard_folder, tmp_path / "copy", copy_function=shutil.copy)
+    assert open_index(moved).digest == digest
+    rows = read_rows(shard_folder, 1).to_pylist()
+    rows[0]["members"].append({"name": "flow.npy", "file": "clips-000001.flow.tar", "offset": 512, "size": 7, "sha256": ""})
+    with replacing(shard_path(shard_folder, 1, ROWS)) as path:
+        write_rows(path, pa.Table.from_pylist(rows, schema=row_schema()))
+    assert open_index(shard_folder).digest == digest
+
+
+def test_a_stale_index_is_made_anew(shard_folder, clips, make_row):
+    before = open_index(shard_folder)
+    writer = ShardWriter(shard_folder, 2, row_schema())
+    writer.add("new", make_row(clips[1], 6), {"mp4": clips[1].mp4})
+    writer.commit()
+    after = open_index(shard_folder)
+    assert (len(before), len(after)) == (6, 7)
+    assert before.digest != after.digest
+    # The arrays of an index that was open stay readable though its files are gone.
+    assert before.num_frames.tolist() == after.num_frames[:6].tolist()
+    os.utime(shard_folder / "clips-000000.parquet", ns=(1, 1))
+    header = shard_folder / "index" / "index.json"
+    written = header.stat().st_ino
+    open_index(shard_folder)
+    assert header.stat().st_ino != written
+
+
+@pytest.mark.parametrize("damage", ["{", '{"layout": 0}', "{}"])
+def test_an_index_of_another_layout_is_made_anew(shard_folder, damage):
+    digest = write_index(shard_folder).digest
+    (shard_folder / "index" / "index.json").write_text(damage)
+    assert open_index(shard_folder).digest == digest
+    assert json.loads((shard_folder / "index" / "index.json").read_text())["digest"] == digest
+
+
+@pytest.mark.parametrize("size", [None, 130])
+def test_an_index_with_a_missing_or_short_array_is_made_anew(shard_folder, size):
+    digest = write_index(shard_folder).digest
+    path = shard_folder / "index" / "fragment_offset.npy"
+    whole = path.read_bytes()
+    if size is None:
+        path.unlink()
+    else:
+        os.truncate(path, size)
+    index = open_index(shard_folder)
+    assert (index.digest, index.fragment_offset.tolist()) == (digest, np.load(path).tolist())
+    assert path.read_bytes() == whole
+
+
+def test_many_at_once_may_make_the_index(shard_folder):
+    digest = write_index(shard_folder).digest
+    shutil.rmtree(shard_folder / "index")
+    tasks = [write_index, open_index] * 6
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda make: make(shard_folder), tasks))
+    assert {index.digest for index in found} == {digest}
+    assert {tuple(index.num_frames) for index in found} == {(30, 12, 7, 1, 13, 24)}
+    assert [path.name for path in shard_folder.glob("index*")] == ["index"]
+
+
+def test_no_temporary_folder_stays(shard_folder):
+    for _ in range(2):
+        write_index(shard_folder)
+    assert [path.name for path in shard_folder.glob("index*")] == ["index"]
+
+
+def test_a_folder_that_cannot_be_written_to_gets_an_index_in_memory(shard_folder, monkeypatch):
+    digest = write_index(shard_folder).digest
+    shutil.rmtree(shard_folder / "index")
+
+    def refuse(*args):
+        raise PermissionError(13, "read-only")
+
+    monkeypatch.setattr(index_module, "_save", refuse)
+    index = open_index(shard_folder)
+    assert index.digest == digest
+    assert not (shard_folder / "index").exists()
+    assert index.num_frames.tolist() == [30, 12, 7, 1, 13, 24]
+
+
+def test_shards_without_rows_and_rows_without_a_video(tmp_path, make_row, clips):
+    ShardWriter(tmp_path, 0, row_schema()).commit()
+    assert len(open_index(tmp_path)) == 0
+    assert open_index(tmp_path).column("key").tolist() == []
+    writer = ShardWriter(tmp_path, 2, row_schema())
+    empty = {"num_frames": 0, "fps_num": 0, "fps_den": 1, "codec": "", "fragments": [], "init_size": 0}
+    writer.add("text", make_row(clips[0], 0, **empty), {"text.json": b"{}"})
+    writer.add("film", make_row(clips[0], 1), {"mp4": clips[0].mp4})
+    writer.commit()
+    index = open_index(tmp_path)
+    assert index.mp4_offset.tolist()[0] == -1
+    assert index.fps.tolist() == [0.0, 25.0]
+    assert index.fragment_start.tolist() == [0, 0, 3]
+    assert [index.key(i) for i in range(2)] == ["text", "film"]
+
+
+def test_folders_without_shards_say_what_to_do(tmp_path, write_shards):
+    with pytest.raises(ShardError, match="there is no shard folder"):
+        open_index(tmp_path / "absent")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ShardError, match="holds no finished shard"):
+        open_index(tmp_path / "empty")
+    for split in ("val", "train"):
+        write_shards(tmp_path / "splits" / split)
+    with pytest.raises(ShardError, match=r"the splits train, val: open one, as '.*train'"):
+        open_index(tmp_path / "splits")
+
+
+def test_another_format_version_is_refused(shard_folder):
+    table = read_rows(shard_folder, 0).replace_schema_metadata({"vdata_format_version": "2"})
+    write_rows(shard_folder / "clips-000000.parquet", table)
+    with pytest.raises(SchemaMismatchError, match="format version 2, this vdata reads version 1"):
+        open_index(shard_folder)
+
+
+def test_a_row_file_of_other_columns_is_refused(shard_folder):
+    table = read_rows(shard_folder, 0)
+    write_rows(shard_folder / "clips-000000.parquet", table.drop_columns(["init_size"]))
+    with pytest.raises(SchemaMismatchError, match="no column 'init_size'"):
+        open_index(shard_folder)
+    assert "init_size" in {column.name for column in COLUMNS}

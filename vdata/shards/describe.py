@@ -1,0 +1,103 @@
+"""shards/README.md: the format for people. Its tables are made from the declarations, so they cannot fall behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vdata.records import Column, Field
+from vdata.shards.schema import COLUMNS, ERROR_COLUMNS, FORMAT_VERSION
+
+__all__ = ["readme"]
+
+_TEMPLATE = """\
+<!-- Written by `make docs` from vdata/shards; a test compares it. Change it there. -->
+# Shards: the format on disk, version {version}
+
+`vdata build` writes one folder a split, `shards/<dataset>/<split>`, or `shards/<dataset>` for a dataset without splits.
+Everything in it is plain tar, Parquet, JSON and NumPy; nothing is pickled.
+
+| File | What it is |
+|---|---|
+| `dataset.json` | Format version, every setting of the build, versions of the tools, sums that reconcile, state |
+| `plan.parquet` | Which video goes into which shard; written before anything is built |
+| `clips-000000.tar` | A WebDataset tar: the members of one sample stand together, keys have no dots and no folders |
+| `clips-000000.idx` | The index that DALI's `fn.readers.webdataset` wants (v1.2) |
+| `clips-000000.parquet` | One row a clip. **The shard exists when this file does**: all else of it is in place before |
+| `clips-000000.errors.parquet` | What this shard's task could not build |
+| `errors.parquet` | All of those, and what the listing skipped |
+| `index/` | Flat arrays for the loader, made from the rows by `vdata index`, remade when stale; safe to delete |
+| `.tmp/` | Unfinished work; cleared when a build starts |
+
+A shard whose videos all failed has a row file with 0 rows, and no tar and no idx: DALI and other readers refuse an empty
+archive. So `clips-*.tar` names tars that can all be read, and `clips-*.parquet` names all the work that is done.
+
+Tars are USTAR with mode 0644, owner 0 and time 0: equal samples give equal bytes. A shard is written below `.tmp`, synced
+and renamed into place, the row file last.
+
+## Reading
+
+```python
+import vdata
+
+shards = vdata.open_shards("shards/sample/train")
+sample = shards[0]                    # or shards["some-key"], or a loop
+sample.row["label_name"]              # the columns below
+sample["mp4"]                         # a member's bytes
+sample.frames(0, 16, 2)               # uint8 (T, H, W, 3), reads and decodes only the GOPs it needs
+sample.keyframe(1)                    # one small read
+grid, kind = sample.motion()
+```
+
+Any WebDataset reader can read the tars; the `.json` member is the row without `members`, so a tar alone is enough.
+
+## The video
+
+`.mp4` is H.264 in fragmented MP4, one fragment a GOP, nothing behind the last. `mp4[:init_size]` followed by any of the
+fragments is a valid MP4 whose frames are the same, bit for bit, as in the whole. A frame's number is its pts over its
+duration. The picture is the rectangle `picture` of the coded frame; what lies right of it and below repeats its edge.
+
+## Members
+
+As the extractors' default settings make them. `motion.form=vectors` stores `.vectors.npz` in place of `.motion.npz`.
+
+{members}
+
+## Columns of a row
+
+{columns}
+{declared}
+## Columns of errors.parquet
+
+{errors}
+"""
+
+
+def readme(fields: Sequence[Field] = (), columns: Sequence[Column] = ()) -> str:
+    """The text of shards/README.md, with the members and columns that these extractors declare."""
+    own = [("`.mp4`", "The clip."), *((f"`.{field.ext}`", _field_text(field)) for field in fields), ("`.json`", "The row.")]
+    declared = f"\nAnd those that the extractors add:\n\n{_column_table(columns)}\n" if columns else ""
+    return _TEMPLATE.format(
+        version=FORMAT_VERSION,
+        members=_table(("Member", "Content"), own),
+        columns=_column_table(COLUMNS),
+        declared=declared,
+        errors=_column_table(ERROR_COLUMNS),
+    )
+
+
+def _field_text(field: Field) -> str:
+    return f"Field `{field.name}`: {field.dtype}, axes {field.axes}, {field.unit}. {field.doc}"
+
+
+def _column_table(columns: Sequence[Column]) -> str:
+    return _table(("Column", "Type", "Content"), [(f"`{column.name}`", _type_text(column), column.doc) for column in columns])
+
+
+def _type_text(column: Column) -> str:
+    """Arrow's own words, less the name that it gives a list's items and with NumPy's name of a double."""
+    return f"{column.type}".replace("item: ", "").replace("double", "float64")
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

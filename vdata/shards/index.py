@@ -1,0 +1,267 @@
+"""The index: what a loader needs of every clip, as flat arrays that open without being read.
+
+Derived from the row files and made anew when they change, so it is never copied into a backup or repaired. Apart from the
+row files because ten million rows of nested Parquet take minutes to read, and memory-mapped arrays take none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from vdata.shards.index_arrays import CLIP_ARRAYS, FRAGMENT_ARRAYS, MEMBER_ARRAYS, build_arrays, digest_of
+from vdata.shards.layout import ROWS, TAR, committed_shards, require_shards, shard_name, shard_path, sync_file, sync_folder
+from vdata.shards.rows import read_rows
+from vdata.shards.schema import FORMAT_VERSION
+
+__all__ = ["Index", "MemberPlaces", "is_fresh", "open_index", "write_index"]
+
+_HEADER = "index.json"
+_LAYOUT = 1
+"""Number of the index's own layout. Another number is stale, not an error: the index is made anew."""
+
+IntArray = npt.NDArray[np.int32]
+LongArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MemberPlaces:
+    """Where the members of one extension lie, one entry a clip."""
+
+    file: IntArray
+    """Which of `Index.files` holds it; -1 where the clip has none."""
+    offset: LongArray
+    """First byte within that tar."""
+    size: LongArray
+    """Bytes; 0 where the clip has none."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Index:
+    """The clips of one shard folder, in the order of shard and row. An array has one entry a clip unless it says otherwise."""
+
+    folder: Path
+    digest: str
+    """Changes when any clip or its place changes; the same after remaking, and after `vdata add`."""
+    files: tuple[str, ...]
+    """Names of the tars that hold members."""
+    members: Mapping[str, MemberPlaces]
+    """By extension, as "motion.npz"; `mp4` and `json` are left out."""
+    shard: IntArray
+    mp4_offset: LongArray
+    """First byte of the MP4 within the shard's tar; -1 for a row without one."""
+    init_size: IntArray
+    num_frames: IntArray
+    label: IntArray
+    fps: npt.NDArray[np.float64]
+    """0 for a row without a video."""
+    video: LongArray
+    """The rows' video_index: equal for clips of one video."""
+    index: LongArray
+    """The rows' stable number."""
+    width: IntArray
+    """Coded, in pixels."""
+    height: IntArray
+    picture: IntArray
+    """(N, 4): x, y, width, height in pixels."""
+    gop: IntArray
+    fragment_start: LongArray
+    """(N + 1,): the fragments of clip i are fragment_start[i] : fragment_start[i + 1] of the three arrays below."""
+    fragment_frame: IntArray
+    """(F,): the fragment's first frame."""
+    fragment_offset: LongArray
+    """(F,): its first byte within the MP4."""
+    fragment_size: LongArray
+    """(F,)"""
+
+    def __len__(self) -> int:
+        """The number of clips."""
+        return len(self.shard)
+
+    def __repr__(self) -> str:
+        """The folder and the number of clips."""
+        return f"<Index of '{self.folder}': {len(self)} clips, digest {self.digest}>"
+
+    def tar_path(self, shard: int) -> Path:
+        """The tar of a shard's own members, the MP4 among them."""
+        return shard_path(self.folder, shard, TAR)
+
+    def file_path(self, file: int) -> Path:
+        """The tar that a MemberPlaces.file names."""
+        return self.folder / self.files[file]
+
+    @cached_property
+    def shards(self) -> LongArray:
+        """The numbers of the shards that hold a clip, ascending."""
+        return np.unique(self.shard).astype(np.int64)
+
+    def key(self, i: int) -> str:
+        """The key of clip i. Reads its shard's row file on first use."""
+        shard, row = self._place(i)
+        key: str = self._shard_rows(shard)["key"][row].as_py()
+        return key
+
+    def row(self, i: int) -> dict[str, Any]:
+        """The whole row of clip i as plain values. Reads its shard's row file on first use."""
+        shard, row = self._place(i)
+        values: dict[str, Any] = self._shard_rows(shard).slice(row, 1).to_pylist()[0]
+        return values
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """A scalar column of the rows, (N,), read from the row files; text comes as objects, nulls as NaN or None.
+
+        Raises:
+            SchemaMismatchError: no column has that name in some shard.
+        """
+        values: npt.NDArray[Any] = self.arrow_column(name).to_numpy()
+        return values
+
+    def arrow_column(self, name: str) -> pa.ChunkedArray:
+        """A column of the rows, nested ones too, as Arrow.
+
+        Raises:
+            SchemaMismatchError: no column has that name in some shard.
+        """
+        shards = self.shards.tolist() or committed_shards(self.folder)[:1]
+        return pa.concat_tables(read_rows(self.folder, shard, [name]) for shard in shards)[name]
+
+    @cached_property
+    def _first(self) -> LongArray:
+        """The first clip of each of `shards`."""
+        return np.searchsorted(self.shard, self.shards)
+
+    def _place(self, i: int) -> tuple[int, int]:
+        """Shard and row of clip i."""
+        shard = int(self.shard[i])
+        return shard, i - int(self._first[np.searchsorted(self.shards, shard)])
+
+    @cached_property
+    def _shard_rows(self) -> Any:  # noqa: ANN401 - functools' wrapper
+        # A few shards are kept: neighbours are asked for together, and a shard's rows take megabytes.
+        return lru_cache(maxsize=8)(lambda shard: read_rows(self.folder, shard))
+
+
+def open_index(folder: Path) -> Index:
+    """The index of a shard folder; made first when it is absent or older than the row files.
+
+    In a folder that cannot be written to it is made in memory.
+
+    Raises:
+        ShardError: the folder holds no finished shard.
+        SchemaMismatchError: the rows are of another format version.
+    """
+    header = _read_header(folder / "index")
+    if header is not None and header["rows"] == _stamp(folder):
+        # An array that is missing or cut short: damaged, or swapped by another process just now.
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            return _open(folder, header)
+    return write_index(folder)
+
+
+def is_fresh(folder: Path) -> bool:
+    """Whether the index on disk is there and was made from the row files as they are.
+
+    Raises:
+        ShardError: the folder holds no finished shard.
+    """
+    header = _read_header(folder / "index")
+    return header is not None and header["rows"] == _stamp(folder)
+
+
+def write_index(folder: Path) -> Index:
+    """Makes the index of a shard folder from its row files, in the stead of any that is there, and returns it."""
+    stamp = _stamp(folder)
+    arrays, files = build_arrays(folder, committed_shards(folder))
+    header = {
+        "layout": _LAYOUT,
+        "format_version": FORMAT_VERSION,
+        "digest": digest_of(arrays),
+        "num_clips": len(arrays["shard"]),
+        "files": files,
+        "members": sorted({name.rpartition(".")[0] for name in arrays if "." in name}),
+        "rows": stamp,
+    }
+    try:
+        _save(folder, header, arrays)
+        return _open(folder, header)
+    except OSError as error:
+        # A read-only folder, or another process that swaps its own index in at this moment.
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT):
+            raise
+    return _index(folder, header, arrays)
+
+
+def _stamp(folder: Path) -> list[list[Any]]:
+    """Name, size and time of every row file: what an index was made from."""
+    found = [(shard_name(shard) + ROWS, shard_path(folder, shard, ROWS).stat()) for shard in require_shards(folder)]
+    return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in found]
+
+
+def _read_header(path: Path) -> dict[str, Any] | None:
+    """The header of an index of this layout; None where there is none."""
+    try:
+        header: dict[str, Any] = json.loads((path / _HEADER).read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    same = header.get("layout") == _LAYOUT and header.get("format_version") == FORMAT_VERSION
+    return header if same else None
+
+
+def _open(folder: Path, header: Mapping[str, Any]) -> Index:
+    names = [*CLIP_ARRAYS, *FRAGMENT_ARRAYS]
+    names += [f"{ext}.{part}" for ext in header["members"] for part in MEMBER_ARRAYS]
+    # An empty file cannot be mapped; reading it costs nothing.
+    paths = {name: folder / "index" / f"{name}.npy" for name in names}
+    arrays = {name: np.load(path, mmap_mode="r" if header["num_clips"] else None) for name, path in paths.items()}
+    return _index(folder, header, arrays)
+
+
+def _index(folder: Path, header: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> Index:
+    members = {ext: MemberPlaces(**{part: arrays[f"{ext}.{part}"] for part in MEMBER_ARRAYS}) for ext in header["members"]}
+    own = {name: arrays[name] for name in (*CLIP_ARRAYS, *FRAGMENT_ARRAYS)}
+    return Index(folder=folder, digest=header["digest"], files=tuple(header["files"]), members=members, **own)
+
+
+def _save(folder: Path, header: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Writes the index folder under a temporary name and swaps it for the old one."""
+    new = folder / f"index.{uuid.uuid4().hex}.tmp"
+    new.mkdir()
+    try:
+        for name, array in arrays.items():
+            np.save(new / f"{name}.npy", array)
+            sync_file(new / f"{name}.npy")
+        (new / _HEADER).write_text(json.dumps(header), encoding="utf-8")
+        sync_file(new / _HEADER)
+        _swap(new, folder / "index")
+        sync_folder(folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _swap(new: Path, place: Path) -> None:
+    """Moves the folder `new` to `place`. A folder cannot be renamed over another, so the old one steps aside first.
+
+    The ranks of a training run may all do this at once: whoever finds the place taken again leaves the other's, which
+    was made from the same rows.
+    """
+    old = new.with_name(f"index.{uuid.uuid4().hex}.tmp")
+    with contextlib.suppress(FileNotFoundError):
+        place.rename(old)
+    shutil.rmtree(old, ignore_errors=True)
+    try:
+        new.rename(place)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise

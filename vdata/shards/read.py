@@ -1,0 +1,254 @@
+"""Finished shards for people: samples by number and by key, their members, pictures and motion.
+
+The loader does not come this way; it reads windows of many clips by the index. This is for notebooks, checks and exports.
+"""
+
+from __future__ import annotations
+
+import io
+import operator
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vdata.config import check
+from vdata.errors import CorruptShardError, MediaError, SchemaMismatchError
+from vdata.media.decode import decode_frames, decode_keyframe
+from vdata.media.motion_codec import load_grid, load_vectors
+from vdata.records import Picture
+from vdata.shards.index import Index, open_index
+
+__all__ = ["Sample", "Shards", "open_shards", "read_range"]
+
+
+def open_shards(path: str | Path) -> Shards:
+    """The samples of one shard folder.
+
+    Raises:
+        ShardError: the folder holds no finished shard; a folder of splits says which to open.
+        SchemaMismatchError: the shards are of another format version.
+    """
+    return Shards(open_index(Path(path)))
+
+
+class Shards:
+    """A sequence of samples, in the order of shard and row; also by key."""
+
+    def __init__(self, index: Index) -> None:
+        """Takes an open index."""
+        self.index = index
+        self._keys: pa.ChunkedArray | None = None
+
+    def __len__(self) -> int:
+        """The number of samples."""
+        return len(self.index)
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Every sample."""
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, which: int | str) -> Sample:
+        """The sample of a number (negative ones count from the end) or of a key.
+
+        Raises:
+            IndexError: no sample has that number.
+            KeyError: no sample has that key.
+        """
+        if isinstance(which, str):
+            return self._sample(self._find(which))
+        number = operator.index(which)
+        if not -len(self) <= number < len(self):
+            msg = f"sample {number} of {len(self)} in '{self.index.folder}'"
+            raise IndexError(msg)
+        return self._sample(number % len(self))
+
+    def __contains__(self, key: object) -> bool:
+        """Whether a sample has that key."""
+        return isinstance(key, str) and self._position(key) >= 0
+
+    def __repr__(self) -> str:
+        """The folder and the number of samples."""
+        return f"<Shards '{self.index.folder}': {len(self)} samples>"
+
+    def _find(self, key: str) -> int:
+        position = self._position(key)
+        if position < 0:
+            raise KeyError(key)
+        return position
+
+    def _position(self, key: str) -> int:
+        # A scan of the text column: a dict of ten million keys would take over a gigabyte.
+        if self._keys is None:
+            self._keys = self.index.arrow_column("key")
+        position: int = pc.index(self._keys, key).as_py()
+        return position
+
+    def _sample(self, number: int) -> Sample:
+        return Sample(self.index.folder, self.index.row(number))
+
+
+class Sample:
+    """One row and the bytes that it names. Nothing is read before it is asked for."""
+
+    def __init__(self, folder: Path, row: Mapping[str, Any]) -> None:
+        """Takes a whole row of a row file in `folder`."""
+        self.row = dict(row)
+        """The row as plain values, by column."""
+        self._folder = folder
+        self._members = {member["name"]: member for member in row["members"]}
+
+    @property
+    def key(self) -> str:
+        """The sample's name in the tar."""
+        key: str = self.row["key"]
+        return key
+
+    @property
+    def exts(self) -> tuple[str, ...]:
+        """The extensions of its members, in the tar's order."""
+        return tuple(self._members)
+
+    def __contains__(self, ext: object) -> bool:
+        """Whether it has a member of that extension."""
+        return ext in self._members
+
+    def __getitem__(self, ext: str) -> bytes:
+        """A member's bytes, by its extension.
+
+        Raises:
+            KeyError: the sample has no such member.
+            CorruptShardError: the tar ends before them.
+        """
+        if ext not in self._members:
+            msg = f"sample '{self.key}' has no member '{ext}'; it has {', '.join(self._members)}"
+            raise KeyError(msg)
+        return self._read(ext, 0, self._members[ext]["size"])
+
+    def __repr__(self) -> str:
+        """Key, frames and members."""
+        return f"<Sample '{self.key}': {self.row['num_frames']} frames; {', '.join(self._members)}>"
+
+    def frames(self, start: int = 0, stop: int | None = None, step: int = 1) -> npt.NDArray[np.uint8]:
+        """Frames range(start, stop, step), uint8 (T, H, W, 3) rgb24 of the picture rectangle; `stop` defaults to the end.
+
+        Reads the init and the fragments that hold those frames. Pixels equal PyAV's rgb24 of the whole clip.
+
+        Raises:
+            ConfigError: a frame outside the clip.
+            CorruptShardError: the bytes do not decode.
+        """
+        num_frames = self.row["num_frames"]
+        stop = num_frames if stop is None else stop
+        check(0 <= start <= stop <= num_frames, "frames", (start, stop), f"must lie in [0, {num_frames}] of clip '{self.key}'")
+        check(step >= 1, "step", step, "must be at least 1")
+        wanted = range(start, stop, step)
+        parts = [self._read("mp4", 0, self.row["init_size"])] if wanted else []
+        for fragment, end in zip(self.row["fragments"], self._fragment_ends(), strict=True):
+            first = fragment["first_frame"]
+            if any(number in wanted for number in range(first, end)):
+                parts.append(self._read("mp4", fragment["offset"], fragment["size"]))
+        pixels: npt.NDArray[np.uint8] = self._decoded(decode_frames, b"".join(parts), wanted)
+        return pixels
+
+    def keyframe(self, k: int) -> npt.NDArray[np.uint8]:
+        """Keyframe k, uint8 (H, W, 3) rgb24 of the picture rectangle: the first frame of fragment k.
+
+        With the field `keyframes` it reads the init and one packet; without it, the init and fragment k.
+
+        Raises:
+            ConfigError: the clip has no keyframe k.
+            CorruptShardError: the bytes do not decode.
+        """
+        count = len(self.row["fragments"])
+        check(0 <= k < count, "keyframe", k, f"must lie in [0, {count}) of clip '{self.key}'")
+        keyframes = self.row.get("keyframes")
+        pixels: npt.NDArray[np.uint8]
+        if not keyframes:
+            first = self.row["fragments"][k]["first_frame"]
+            pixels = self.frames(first, first + 1)[0]
+            return pixels
+        init = self._read("mp4", 0, self.row["init_size"])
+        packet = self._read("mp4", keyframes[k]["offset"], keyframes[k]["size"])
+        return self._decoded(decode_keyframe, init, packet)
+
+    def motion(self) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8]]:
+        """The motion grid and each cell's kind, as vdata.media.motion_codec.load_grid says.
+
+        Raises:
+            SchemaMismatchError: the shards hold no motion grid.
+        """
+        return load_grid(self._field("motion.npz", "motion"))
+
+    def motion_vectors(self) -> list[npt.NDArray[np.int32]]:
+        """The motion vectors of each frame, int32 (N, 10), as vdata.media.motion_codec.load_vectors says.
+
+        Raises:
+            SchemaMismatchError: the shards hold no motion vectors.
+        """
+        return load_vectors(self._field("vectors.npz", "motion --set motion.form=vectors"))
+
+    def boxes(self) -> npt.NDArray[Any]:
+        """The boxes, a structured array (N,): frame, x0, y0, x1, y1, score, source, class; pixels of the coded frame.
+
+        Raises:
+            SchemaMismatchError: the shards hold no boxes.
+        """
+        boxes: npt.NDArray[Any] = np.load(io.BytesIO(self._field("boxes.npy", "slic")), allow_pickle=False)
+        return boxes
+
+    def _field(self, ext: str, field: str) -> bytes:
+        if ext not in self._members:
+            raise SchemaMismatchError(
+                f"sample '{self.key}' has no '{ext}', only {', '.join(self._members)}: "
+                f"make it with `vdata add {field} --shards {self._folder}`"
+            )
+        return self[ext]
+
+    def _fragment_ends(self) -> list[int]:
+        """The frame after the last one of each fragment."""
+        return [fragment["first_frame"] for fragment in self.row["fragments"][1:]] + [self.row["num_frames"]]
+
+    def _read(self, ext: str, offset: int, size: int) -> bytes:
+        """Part of a member."""
+        member = self._members[ext]
+        data = read_range(self._folder / member["file"], member["offset"] + offset, size)
+        if len(data) != size:
+            raise CorruptShardError(f"{member['file']} ends within '{self.key}.{ext}': check with `vdata verify {self._folder}`")
+        return data
+
+    def _decoded(self, decode: Callable[..., npt.NDArray[np.uint8]], *arguments: object) -> npt.NDArray[np.uint8]:
+        try:
+            return decode(*arguments, Picture(**self.row["picture"]))
+        except MediaError as error:
+            file = self._members["mp4"]["file"]
+            raise CorruptShardError(f"'{self.key}.mp4' in {file} does not decode ({error}): check with `vdata verify`") from error
+
+
+def read_range(path: Path, offset: int, size: int) -> bytes:
+    """Bytes of a file; fewer than `size` only where the file ends.
+
+    The file is opened for each read: 10 microseconds, and no descriptor that a fork or a thread could share.
+
+    Raises:
+        CorruptShardError: the file is not there.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError as error:
+        raise CorruptShardError(
+            f"the tar '{path}' that the rows name is not there: restore it, or build its shard anew"
+        ) from error
+    try:
+        data = os.pread(descriptor, size, offset)
+        # One call returns at most 2 GiB, and less when a signal comes.
+        while len(data) < size and (more := os.pread(descriptor, size - len(data), offset + len(data))):
+            data += more
+        return data
+    finally:
+        os.close(descriptor)
