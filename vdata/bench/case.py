@@ -36,6 +36,8 @@ class Variant:
     name: str
     run: Callable[[], float]
     """Does the work once and returns how much of it, in the case's unit without "/s"."""
+    prepare: Callable[[], object] = lambda: None
+    """Called before every `run`, untimed."""
 
 
 @dataclass(frozen=True, slots=True)

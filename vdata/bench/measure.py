@@ -37,7 +37,7 @@ class Figure:
 def measure(name: str, unit: str, variants: Sequence[Variant], repeats: int) -> list[Figure]:
     """A figure for each variant: one warm-up each, then `repeats` rounds in which all take their turn."""
     for variant in variants:
-        variant.run()
+        _timed(variant)
     rates: dict[str, list[float]] = {variant.name: [] for variant in variants}
     cpu: dict[str, list[float]] = {variant.name: [] for variant in variants}
     for _ in range(repeats):
@@ -58,6 +58,7 @@ def measure(name: str, unit: str, variants: Sequence[Variant], repeats: int) -> 
 
 def _timed(variant: Variant) -> tuple[float, float]:
     """Work per second of one run, and its CPU seconds."""
+    variant.prepare()
     cpu = _cpu_seconds()
     start = time.perf_counter()
     work = variant.run()

@@ -1,0 +1,59 @@
+"""`vdata train`: a method on shards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vdata.cli._settings import set_option
+from vdata.config import assign, merge
+
+__all__ = ["command"]
+
+
+@click.command("train")
+@click.option("--method", required=True, help="Name of the method: `vdata list` prints them.")
+@click.option("--shards", type=click.Path(path_type=Path), required=True, help="Folder of shards to train on.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Folder of the run; a run that is there is continued."
+)
+@click.option("--config", "recipe", default="small", show_default=True, help="`small`, `paper`, or a TOML file.")
+@click.option("--steps", type=int, help="Steps, over the recipe's.")
+@click.option("--batch-size", type=int, help="Samples a step over all ranks, over the recipe's.")
+@click.option("--device", help="`cpu` or `cuda`, over the recipe's.")
+@set_option
+def command(
+    method: str,
+    shards: Path,
+    out: Path,
+    recipe: str,
+    steps: int | None,
+    batch_size: int | None,
+    device: str | None,
+    assignments: tuple[str, ...],
+) -> None:
+    """Train a method. Writes OUT/metrics.jsonl, OUT/tensorboard and OUT/checkpoint.pt.
+
+    vdata train --method simclr --shards shards/sample/train --out runs/simclr
+    """
+    from pipelines import ClipIterator
+    from vdata.recipes import train_config
+    from vdata.train import train
+
+    flags = {"steps": steps, "batch_size": batch_size, "device": device}
+    given = {name: value for name, value in flags.items() if value is not None}
+    config = train_config(method, recipe, merge(given, assign(assignments)))
+    with ClipIterator(
+        shards, views=config.views, batch_size=config.rank_batch_size, device=config.device, seed=config.seed
+    ) as batches:
+        path = train(config, batches, out, on_record=print_record)
+    click.echo(f"trained {config.steps} steps; `vdata eval --task knn --checkpoint {path} --shards {shards.parent}` measures it")
+
+
+def print_record(record: Mapping[str, Any]) -> None:
+    """Prints one line of metrics."""
+    speed = f"{record['samples_per_second']:.0f} samples/s, {100 * record['wait_share']:.0f} % waiting for data"
+    click.echo(f"step {record['step']:>6}  loss {record['loss']:.4f}  {speed}")
