@@ -104,7 +104,8 @@ def test_rows_say_where_each_clip_came_from(root, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     tallies = [build_shard(order) for order in orders(root, out, config)]
-    assert sum(tally.clips_written for tally in tallies) == len(shards := open_shards(out))
+    shards = open_shards(out)
+    assert sum(tally.clips_written for tally in tallies) == len(shards)
     by_source = {}
     for sample in shards:
         by_source.setdefault(sample.row["source"], []).append(sample.row)

@@ -7,7 +7,7 @@ the tests.
 from __future__ import annotations
 
 from vdata.bench.case import Bench, Skip, Variant
-from vdata.bench.measure import Figure, measure
 from vdata.bench.run import run_cases
+from vdata.bench.timing import Figure, measure
 
 __all__ = ["Bench", "Figure", "Skip", "Variant", "measure", "run_cases"]

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from vdata.bench.case import Bench, Skip, Variant
-from vdata.bench.measure import Figure, measure
+from vdata.bench.timing import Figure, measure
 from vdata.errors import UnknownNameError
 from vdata.media.ffmpeg import version as ffmpeg_version
 

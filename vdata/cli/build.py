@@ -14,7 +14,7 @@ from vdata.cli._settings import config_option, json_option, read_settings, set_o
 if TYPE_CHECKING:
     from vdata.builder import BuildConfig, BuildReport
 
-__all__ = ["command"]
+__all__ = ["command", "print_report"]
 
 
 @click.command("build")
@@ -67,7 +67,10 @@ def command(
 
     with BuildProgress(quiet=as_json) as progress:
         report = build(config, root, out, splits, RunConfig(workers, address), progress.on_plan, progress.on_shard)
-    _print_report(report, as_json=as_json)
+    if as_json:
+        click.echo(json.dumps(report.to_mapping()))
+    else:
+        print_report(report)
     if not report.reconciles:
         sys.exit(1)
 
@@ -102,10 +105,8 @@ def _print_plan(config: BuildConfig, root: Path, splits: tuple[str, ...], *, as_
         click.echo(f"{name or config.dataset}: {row['videos']} videos ({row['skipped']} skipped), {row['shards']} shards, {size}")
 
 
-def _print_report(report: BuildReport, *, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(report.to_mapping()))
-        return
+def print_report(report: BuildReport) -> None:
+    """Prints the sums of a build."""
     for name, split in report.splits.items():
         click.echo(f"{name + ': ' if name else ''}{split.folder}")
         for line in split.sums():

@@ -11,7 +11,7 @@ import click
 from vdata.cli._settings import set_option
 from vdata.config import assign, merge
 
-__all__ = ["command"]
+__all__ = ["command", "print_record"]
 
 
 @click.command("train")

@@ -1,0 +1,100 @@
+"""The command line: help, errors in one line, and one whole way from videos to an index."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+COMMANDS = sorted(path.stem for path in (Path(__file__).parents[2] / "vdata/cli").glob("[!_]*.py"))
+
+
+def vdata(*arguments, cwd=None):
+    command = [sys.executable, "-m", "vdata.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+
+
+def test_every_command_is_listed():
+    listed = vdata("--help").stdout
+    assert {"build", "bench", "demo", "eval", "index", "info", "list", "train", "verify"} <= set(COMMANDS)
+    for name in COMMANDS:
+        assert f"\n  {name} " in listed
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(name):
+    result = vdata(name, "--help")
+    assert result.returncode == 0
+    assert f"vdata {name}" in result.stdout.split("\n\n", 1)[1] or name == "list"
+
+
+def test_list_prints_the_three_tables():
+    printed = vdata("list").stdout
+    for word in ("datasets:", "extractors:", "methods:", "  folder ", "  motion ", "  simclr "):
+        assert word in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (("build", "--dataset", "foldr", "--root", "."), 2, "vdata: no dataset is named 'foldr'. Did you mean 'folder'?"),
+        (("build", "--dataset", "folder"), 2, "--root is needed"),
+        (("build", "--dataset", "folder", "--root", "nowhere"), 2, "nowhere"),
+        (("build", "--dataset", "folder", "--root", ".", "--set", "clip.gop=zero"), 2, "clip.gop ('zero') must be of type int"),
+        (("build", "--dataset", "ucf101", "--root", ".", "--split", "val"), 2, "ucf101"),
+        (("info", "nowhere"), 2, "vdata: there is no shard folder 'nowhere'"),
+        (("verify", "."), 2, "holds no finished shard"),
+        (("bench", "--shards", "nowhere"), 2, "there is no shard folder"),
+        (("train", "--method", "simcl", "--shards", ".", "--out", "x"), 2, "no method is named 'simcl'. Did you mean 'simclr'?"),
+        (("eval", "--checkpoint", "none.pt", "--shards", "."), 2, "checkpoint 'none.pt' cannot be read"),
+        (("bild",), 2, "No such command 'bild'"),
+    ],
+)
+def test_a_mistake_is_one_line_without_a_traceback(tmp_path, arguments, status, words):
+    result = vdata(*arguments, cwd=tmp_path)
+    assert result.returncode == status
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.ray
+def test_from_videos_to_verified_shards(tmp_path, make_video):
+    for number in range(3):
+        make_video(f"root/{'ab'[number % 2]}/{number}.mp4", num_frames=30, seed=number)
+    (tmp_path / "root/broken.mp4").write_text("no video")
+    settings = tmp_path / "c.toml"
+    settings.write_text("[clip]\nshort_side = 96\ngop = 10\n")
+    build = ("build", "--dataset", "folder", "--root", "root", "--out", "out", "--workers", "1", "--config", settings)
+    dry = vdata(*build, "--dry-run", cwd=tmp_path)
+    assert dry.stdout.startswith("folder: 4 videos (0 skipped), 4 shards") or "4 videos" in dry.stdout
+    assert not (tmp_path / "out").exists()
+    result = vdata(*build, "--set", "clip.gop=8", "--json", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["reconciles"]
+    assert report["splits"][""]["videos_built"] == 3
+    assert report["splits"][""]["reasons"] == {"not_video": 1}
+    assert pq.read_table(tmp_path / "out/errors.parquet")["source"].to_pylist() == ["broken.mp4"]
+    facts = json.loads(vdata("info", "out", "--json", cwd=tmp_path).stdout)
+    assert (facts["clips"], facts["frames"], facts["state"]) == (3, 90, "complete")
+    assert json.loads((tmp_path / "out/dataset.json").read_text())["config"]["clip"]["gop"] == 8
+    assert vdata("index", "out", cwd=tmp_path).stdout.strip() == "out: 3 clips"
+    assert vdata("verify", "out", "--decode", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.ray
+def test_damage_is_named_and_ends_with_status_1(tmp_path, make_video):
+    make_video("root/a.mp4", num_frames=30)
+    arguments = ("--set", "clip.short_side=96", "--workers", "1")
+    assert vdata("build", "--dataset", "folder", "--root", "root", "--out", "out", *arguments, cwd=tmp_path).returncode == 0
+    tar = tmp_path / "out/clips-000000.tar"
+    data = bytearray(tar.read_bytes())
+    data[3000] ^= 1
+    tar.write_bytes(data)
+    result = vdata("verify", "out", cwd=tmp_path)
+    assert result.returncode == 1
+    key = pq.read_table(tmp_path / "out/clips-000000.parquet")["key"][0].as_py()
+    assert f"clips-000000 {key}" in result.stdout
