@@ -6,11 +6,13 @@ for it in NumPy and compiles the tuple of views into one DALI graph; nothing her
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from vdata.config import check
 
-__all__ = ["Augment", "Clip", "View"]
+__all__ = ["Augment", "Clip", "View", "check_views"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,10 @@ class Clip:
     """H and W in pixels; None keeps the picture as it is."""
     augment: Augment | None = None
     start: str = "uniform"
-    """Temporal sampler: `uniform`, `centre`, or `cvrl_gap:NAME` (a start at a CVRL-distributed distance from view NAME)."""
+    """Temporal sampler: `uniform`, `centre`, or `cvrl_gap:NAME` (a start at a CVRL-distributed distance from view NAME, whose
+    own start, `uniform`, then comes from the same draw)."""
+    pad: Literal["none", "edge", "loop"] = "none"
+    """What a clip shorter than the span does: it is left out, repeats its last frame, or starts again."""
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Subtracted per channel, in [0, 1] units."""
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -83,12 +88,40 @@ class Clip:
         check(self.stride >= 1, f"views.{self.name}.stride", self.stride, "must be at least 1")
         check(self.size is None or self.size >= 1, f"views.{self.name}.size", self.size, "must be at least 1 or none")
         check(self.size is not None or self.augment is None, f"views.{self.name}.size", self.size, "must be given with augment")
+        known = self.start in ("uniform", "centre") or self.pair is not None
+        check(known, f"views.{self.name}.start", self.start, "must be uniform, centre or cvrl_gap:NAME")
+        check(self.pad in ("none", "edge", "loop"), f"views.{self.name}.pad", self.pad, "must be none, edge or loop")
+        check(all(self.std), f"views.{self.name}.std", self.std, "must not be zero")
 
     @property
     def span(self) -> int:
         """Frames of the clip from the window's first frame to its last, both counted."""
         return (self.frames - 1) * self.stride + 1
 
+    @property
+    def pair(self) -> str | None:
+        """The view whose window this one's lies at a drawn distance from; None where it is drawn alone."""
+        sampler, _, name = self.start.partition(":")
+        return name if sampler == "cvrl_gap" and name else None
+
 
 View = Clip
 """Any view; a union once there is a second kind."""
+
+
+def check_views(views: Sequence[View]) -> None:
+    """Nothing, if the views can make one batch.
+
+    Raises:
+        ConfigError: no view, two of one name, a name that the batch keeps for itself, or a pair without its partner.
+    """
+    names = [view.name for view in views]
+    check(bool(views), "views", names, "must hold at least one view")
+    check(len(set(names)) == len(names), "views", names, "must have different names")
+    for view in views:
+        check(view.name not in ("idx", "label", "meta"), "views", view.name, "is a key that every batch has already")
+    alone = [view.name for view in views if view.start == "uniform"]
+    pairs = [view.pair for view in views if view.pair is not None]
+    for pair in pairs:
+        check(pair in alone, "views.start", f"cvrl_gap:{pair}", f"must name a view whose start is uniform: {', '.join(alone)}")
+    check(len(set(pairs)) == len(pairs), "views.start", pairs, "must not name one view twice: a pair is one draw")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-COMMANDS = sorted(path.stem for path in (Path(__file__).parents[2] / "vdata/cli").glob("[!_]*.py"))
+COMMANDS = sorted(path.stem for path in (Path(__file__).parents[1] / "vdata/cli").glob("[!_]*.py"))
 
 
 def vdata(*arguments, cwd=None):

@@ -1,0 +1,107 @@
+"""The clips of one or several shard folders, as one index.
+
+Apart from `vdata.shards` because only the loader reads many at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vdata.config import check, digest
+from vdata.shards import Index, open_index
+
+__all__ = ["Clips", "JoinedIndex", "open_clips"]
+
+_PER_CLIP = ("mp4_offset", "init_size", "num_frames", "label", "fps", "width", "height", "picture", "gop")
+_PER_FRAGMENT = ("fragment_frame", "fragment_offset", "fragment_size")
+
+Longs = npt.NDArray[np.int64]
+
+
+class JoinedIndex:
+    """Several indexes behind one another, with the attributes of `vdata.shards.Index`.
+
+    `shard`, `video` and `index` count on from folder to folder, so that no two clips of different folders share one. Unlike
+    those of a single index the arrays are copies in memory.
+    """
+
+    mp4_offset: Longs
+    init_size: npt.NDArray[np.int32]
+    num_frames: npt.NDArray[np.int32]
+    label: npt.NDArray[np.int32]
+    fps: npt.NDArray[np.float64]
+    width: npt.NDArray[np.int32]
+    height: npt.NDArray[np.int32]
+    picture: npt.NDArray[np.int32]
+    gop: npt.NDArray[np.int32]
+    fragment_frame: npt.NDArray[np.int32]
+    fragment_offset: Longs
+    fragment_size: Longs
+
+    def __init__(self, indexes: Sequence[Index]) -> None:
+        """Joins the arrays."""
+        self._indexes = indexes
+        self._first_clip = _first([len(index) for index in indexes])
+        self._first_shard = _first([_end(index.shard) for index in indexes])
+        for name in (*_PER_CLIP, *_PER_FRAGMENT):
+            setattr(self, name, np.concatenate([getattr(index, name) for index in indexes]))
+        self.shard = _joined([index.shard for index in indexes], self._first_shard)
+        self.video = _joined([index.video for index in indexes], _first([_end(index.video) for index in indexes]))
+        self.index = _joined([index.index for index in indexes], _first([_end(index.index) for index in indexes]))
+        starts = [index.fragment_start[:-1] for index in indexes]
+        first_fragment = _first([len(index.fragment_frame) for index in indexes])
+        self.fragment_start = np.append(_joined(starts, first_fragment), first_fragment[-1])
+        self.digest = digest([index.digest for index in indexes])
+
+    def __len__(self) -> int:
+        """The number of clips."""
+        return int(self._first_clip[-1])
+
+    def tar_path(self, shard: int) -> Path:
+        """The tar of a shard, numbered as in `shard`."""
+        folder = int(np.searchsorted(self._first_shard, shard, "right")) - 1
+        return self._indexes[folder].tar_path(shard - int(self._first_shard[folder]))
+
+    def key(self, i: int) -> str:
+        """The key of clip i, which is unique within its folder."""
+        folder = int(np.searchsorted(self._first_clip, i, "right")) - 1
+        return self._indexes[folder].key(i - int(self._first_clip[folder]))
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """A scalar column of the rows, (N,)."""
+        return np.concatenate([index.column(name) for index in self._indexes])
+
+
+Clips = Index | JoinedIndex
+"""What the loader reads."""
+
+
+def open_clips(path: str | Path | Sequence[str | Path]) -> Clips:
+    """The index of a shard folder, or of several as one.
+
+    Raises:
+        ConfigError: an empty list.
+        ShardError: a folder without finished shards.
+    """
+    paths = [path] if isinstance(path, str | Path) else list(path)
+    check(bool(paths), "path", path, "must name at least one shard folder")
+    indexes = [open_index(Path(folder)) for folder in paths]
+    return indexes[0] if len(indexes) == 1 else JoinedIndex(indexes)
+
+
+def _end(numbers: npt.NDArray[np.integer]) -> int:
+    return int(numbers.max()) + 1 if len(numbers) else 0
+
+
+def _first(sizes: Sequence[int]) -> Longs:
+    """Where each of the parts begins, and where the last ends."""
+    return np.cumsum([0, *sizes], dtype=np.int64)
+
+
+def _joined(parts: Sequence[npt.NDArray[np.integer]], first: Longs) -> Longs:
+    return np.concatenate([part + shift for part, shift in zip(parts, first.tolist(), strict=False)]).astype(np.int64)

@@ -1,0 +1,165 @@
+"""Shard folders whose pixels the tests know: clips encoded by PyAV from given frames, the padding painted magenta."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from vdata.media.clip import EncodedClip
+from vdata.media.mp4 import boxes, packets
+from vdata.records import Fragment, Picture
+from vdata.shards import ShardWriter, clip_columns, clip_key, row_schema
+
+GOP = 12
+FPS = Fraction(25)
+MAGENTA = (255, 0, 255)
+
+
+def texture_frames(num_frames: int, size: tuple[int, int] = (96, 64), seed: int = 0) -> np.ndarray:
+    """(T, H, W, 3) uint8: a smooth green and brown texture that drifts; it has no magenta."""
+    width, height = size
+    coarse = np.random.default_rng(seed).integers(40, 216, (height // 4 + 8, width // 4 + 32, 3), dtype=np.uint8)
+    texture = cv2.resize(coarse, (width + 64, height + 16), interpolation=cv2.INTER_CUBIC)
+    texture[..., 2] //= 4
+    frames = [texture[t % 13 : t % 13 + height, t % 61 : t % 61 + width] for t in range(num_frames)]
+    return np.ascontiguousarray(np.stack(frames))
+
+
+def pad(frames: np.ndarray, right: int, bottom: int, colour: tuple[int, int, int] = MAGENTA) -> np.ndarray:
+    padded = np.empty((len(frames), frames.shape[1] + bottom, frames.shape[2] + right, 3), np.uint8)
+    padded[:] = colour
+    padded[:, : frames.shape[1], : frames.shape[2]] = frames
+    return padded
+
+
+def encode(frames: np.ndarray, gop: int = GOP) -> bytes:
+    """Fragmented MP4, one fragment a GOP, layers 1."""
+    buffer = io.BytesIO()
+    options = {"movflags": "frag_keyframe+empty_moov+default_base_moof+skip_trailer", "fflags": "+bitexact"}
+    with av.open(buffer, "w", format="mp4", options=options) as container:
+        stream = container.add_stream("libx264", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], "yuv420p"
+        stream.codec_context.thread_count = 1
+        params = f"keyint={gop}:min-keyint={gop}:scenecut=0:bframes=0:ref=1:threads=1"
+        stream.options = {"preset": "veryfast", "tune": "fastdecode", "crf": "18", "x264-params": params}
+        for image in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24")))
+        container.mux(stream.encode())
+    return buffer.getvalue()
+
+
+def clip_of(mp4: bytes, picture: Picture, canvas: tuple[int, int], gop: int = GOP) -> EncodedClip:
+    fragments, frame = [], 0
+    found = list(boxes(mp4))
+    for moof, mdat in itertools.pairwise(found):
+        if moof.kind == b"moof":
+            fragments.append(Fragment(frame, moof.start, mdat.end - moof.start))
+            frame += len(packets(mp4[moof.start : mdat.end]))
+    return EncodedClip(
+        mp4=mp4,
+        init_size=fragments[0].offset,
+        fragments=tuple(fragments),
+        keyframes=(),
+        num_frames=frame,
+        fps=FPS,
+        width=canvas[0],
+        height=canvas[1],
+        picture=picture,
+        structure="ip",
+        gop=gop,
+        clip_in_video=0,
+        start_seconds=0.0,
+        end_seconds=float(frame / FPS),
+        source_width=picture.width,
+        source_height=picture.height,
+        has_audio=False,
+    )
+
+
+def rgb24(mp4: bytes) -> np.ndarray:
+    """Every frame of the whole MP4 as PyAV's container reader gives it: the reference of the loader's own decoding."""
+    with av.open(io.BytesIO(mp4)) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+def write_folder(folder: Path, clips: Sequence[EncodedClip], *, videos: Sequence[int] | None = None, per_shard: int = 5) -> Path:
+    videos = range(len(clips)) if videos is None else videos
+    for shard, start in enumerate(range(0, len(clips), per_shard)):
+        writer = ShardWriter(folder, shard, row_schema())
+        for number in range(start, min(start + per_shard, len(clips))):
+            row = clip_columns(clips[number]) | {
+                "index": 100 + number,
+                "video_id": f"video {videos[number]}",
+                "video_index": videos[number],
+                "dataset": "test",
+                "split": "",
+                "splits": [],
+                "label": number % 3,
+                "labels": [number % 3],
+                "label_name": f"class {number % 3}",
+                "source": f"a/video {videos[number]}.mp4",
+                "fields": [],
+            }
+            writer.add(clip_key(f"clip {number}", 0), row, {"mp4": clips[number].mp4})
+        writer.commit()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def clips() -> list[EncodedClip]:
+    """14 clips of 30 to 56 frames, 96x64 on a canvas of 112x80 whose rest is magenta."""
+    picture = Picture(0, 0, 96, 64)
+    return [clip_of(encode(pad(texture_frames(30 + 2 * i, seed=i), 16, 16)), picture, (112, 80)) for i in range(14)]
+
+
+@pytest.fixture(scope="session")
+def folder(clips: list[EncodedClip], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The 14 clips, each of its own video, in three shards."""
+    return write_folder(tmp_path_factory.mktemp("clips") / "shards", clips)
+
+
+@pytest.fixture(scope="session")
+def pixels(clips: list[EncodedClip]) -> list[np.ndarray]:
+    """All frames of each clip by PyAV, cut to the picture."""
+    return [rgb24(clip.mp4)[:, :64, :96] for clip in clips]
+
+
+@pytest.fixture
+def make_folder(tmp_path: Path) -> Callable[..., Path]:
+    """write_folder into a new folder."""
+
+    def make(clips: Sequence[EncodedClip], **settings) -> Path:
+        return write_folder(tmp_path / f"shards-{len(list(tmp_path.iterdir()))}", clips, **settings)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_clip() -> Callable[..., EncodedClip]:
+    """A function from frames (T, H, W, 3), which fill the canvas, to a clip."""
+
+    def make(frames: np.ndarray, gop: int = GOP) -> EncodedClip:
+        height, width = frames.shape[1:3]
+        return clip_of(encode(frames, gop), Picture(0, 0, width, height), (width, height), gop)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_frames() -> Callable[..., np.ndarray]:
+    """texture_frames, for tests that encode their own clips."""
+    return texture_frames
+
+
+@pytest.fixture(scope="session")
+def whole() -> Callable[[bytes], np.ndarray]:
+    """rgb24: the reference of the loader's own decoding."""
+    return rgb24

@@ -1,0 +1,346 @@
+"""ClipIterator: the frames, the sequence, stopping and going on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import threading
+
+import av
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from pipelines import ClipIterator
+from vdata.errors import ConfigError, ShardError, UnknownNameError
+from vdata.methods import METHODS
+from vdata.views import Augment, Clip
+
+PAIR = (
+    Clip("v0", frames=4, stride=4, size=32, augment=Augment()),
+    Clip("v1", frames=4, stride=4, size=32, augment=Augment(), start="cvrl_gap:v0"),
+)
+
+
+def digests(batches) -> list[str]:
+    """A hash a batch, of every tensor in it."""
+
+    def parts(value, name: str = ""):
+        if isinstance(value, dict):
+            for key in sorted(value):
+                yield from parts(value[key], f"{name}/{key}")
+        else:
+            yield name.encode() + value.numpy().tobytes()
+
+    return [hashlib.sha256(b"".join(parts(batch))).hexdigest() for batch in batches]
+
+
+@pytest.fixture
+def iterate(folder):
+    """A function that opens the 14 clips; all are closed at the end."""
+    opened = []
+
+    def make(**settings) -> ClipIterator:
+        opened.append(ClipIterator(folder, **({"views": PAIR, "batch_size": 3, "seed": 5} | settings)))
+        return opened[-1]
+
+    yield make
+    for it in opened:
+        it.close()
+
+
+def raw(stride: int, start: str = "uniform", frames: int = 4) -> tuple[Clip, ...]:
+    return (Clip("raw", frames=frames, stride=stride, size=None, start=start),)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4, 8])
+def test_raw_frames_are_pyavs(iterate, pixels, stride):
+    starts = set()
+    for start in ("uniform", "centre"):
+        for batch in iterate(views=raw(stride, start), batch_size=7):
+            frames = batch["meta"]["raw"]["frames"]
+            assert torch.equal(frames.diff(dim=1), torch.full((7, 3), stride))
+            for row, clip in enumerate((batch["idx"] - 100).tolist()):
+                assert np.array_equal(batch["raw"][row], pixels[clip][frames[row]])
+            starts |= set(frames[:, 0].tolist())
+    assert len(starts) > 5
+
+
+@pytest.mark.videos
+def test_raw_frames_of_real_videos(videos_root, make_clip, make_folder, whole):
+    """Real pictures, with windows at the very start and end: a span of the whole clip leaves one start."""
+    names = ["action/video1.mp4", "people/vid_h264.mp4", "gestures/walk.mkv", "oddities/interlaced_h264.mp4"]
+    clips = []
+    for name in names:
+        with av.open(str(videos_root / "good" / name)) as container:
+            frames = [frame.to_ndarray(format="rgb24") for frame, _ in zip(container.decode(video=0), range(57), strict=False)]
+        clips.append(make_clip(np.stack([cv2.resize(frame, (224, 128), interpolation=cv2.INTER_AREA) for frame in frames])))
+    folder = make_folder(clips)
+    expected = [whole(clip.mp4) for clip in clips]
+    for stride in (1, 2, 4, 8):
+        for frames in (56 // stride + 1, 5):
+            with ClipIterator(folder, views=raw(stride, frames=frames), batch_size=4, train=False) as it:
+                (batch,) = it
+            numbers = batch["meta"]["raw"]["frames"]
+            if frames > 5:
+                assert numbers[0, 0] == 0
+                assert numbers[0, -1] == 56
+            for row in range(4):
+                assert np.array_equal(batch["raw"][row], expected[row][numbers[row]])
+
+
+def test_evaluation_gives_every_clip_once_in_order(iterate):
+    it = iterate(train=False, batch_size=4, views=(Clip("v", frames=4, stride=4, size=32, start="centre"),))
+    batches = list(it)
+    assert len(it) == len(batches) == 4
+    assert torch.cat([batch["idx"] for batch in batches]).tolist() == list(range(100, 114))
+    assert batches[-1]["v"].shape == (2, 3, 4, 32, 32)
+    assert digests(batches) == digests(it)
+
+
+def test_seed_and_epoch_decide_every_byte(iterate):
+    first, second = iterate(), iterate()
+    batches = [one for _ in range(3) for one in digests(first)]
+    assert [one for _ in range(3) for one in digests(second)] == batches
+    assert len(set(batches)) == 3 * len(first)
+    assert not set(digests(iterate(seed=6))) & set(batches)
+    assert first.epoch == 3
+
+
+def test_without_shuffle_the_clips_keep_their_order_and_the_draws_still_change(iterate):
+    it = iterate(shuffle="none", batch_size=7)
+    first, second = ([*it] for _ in range(2))
+    for one, other in zip(first, second, strict=True):
+        assert torch.equal(one["idx"], other["idx"])
+        assert not (one["meta"]["v0"]["crop"] == other["meta"]["v0"]["crop"]).all(dim=1).any()
+    assert torch.cat([batch["idx"] for batch in first]).tolist() == list(range(100, 114))
+
+
+def test_no_batch_holds_two_clips_of_a_video(clips, make_folder):
+    folder = make_folder(clips[:12], videos=[0, 0, 0, 1, 1, 1, 2, 2, 3, 3, 4, 5])
+    with ClipIterator(folder, views=raw(1), batch_size=4) as it:
+        video = dict(zip(it.index.index.tolist(), it.index.video.tolist(), strict=True))
+        for _ in range(5):
+            for batch in it:
+                assert len({video[number] for number in batch["idx"].tolist()}) == 4
+
+
+@pytest.mark.parametrize("drop_last", [True, False])
+def test_the_global_batches_are_the_same_for_1_2_and_4_ranks(iterate, drop_last):
+    whole = [batch for _ in range(2) for batch in iterate(batch_size=4, drop_last=drop_last)]
+    for world_size in (2, 4):
+        ranks = [
+            iterate(batch_size=4 // world_size, rank=rank, world_size=world_size, drop_last=drop_last)
+            for rank in range(world_size)
+        ]
+        found = [[batch for _ in range(2) for batch in it] for it in ranks]
+        rows = torch.cat([batch["v1"] for rank in found for batch in rank if len(rank)])
+        assert len(rows) == sum(len(batch["v1"]) for batch in whole)
+        for number, batch in enumerate(whole[: len(whole) // 2 - 1]):
+            for name in ("v0", "v1", "idx"):
+                assert torch.equal(torch.cat([rank[number][name] for rank in found]), batch[name])
+
+
+def test_ranks_come_from_torchruns_environment(iterate, monkeypatch):
+    expected = digests(iterate(rank=1, world_size=2, batch_size=2))
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert digests(iterate(batch_size=2)) == expected
+
+
+RESUME = """
+import json, sys, torch
+sys.path.insert(0, {tests!r})
+from test_iterator import PAIR, digests
+from pipelines import ClipIterator
+it = ClipIterator({folder!r}, views=PAIR, batch_size=3, seed=5)
+it.load_state_dict(json.loads(sys.argv[1]))
+print(json.dumps([digests(it), digests(it)]))
+"""
+
+
+@pytest.mark.parametrize("position", [np.random.default_rng().integers(1, 4), 4])  # of 4 batches an epoch
+def test_a_run_goes_on_in_a_new_process_with_the_very_next_batch(iterate, folder, position, request):
+    undisturbed = iterate()
+    epochs = [digests(undisturbed) for _ in range(4)]
+    it = iterate()
+    list(it)
+    stopped = iter(it)
+    for _ in range(position):
+        next(stopped)
+    state = json.dumps(it.state_dict())
+    assert len(state) < 300
+    code = RESUME.format(tests=str(request.path.parent), folder=str(folder))
+    # No fork of this process, whose threads would not come along; the unclosed iterator must not keep it from ending.
+    done = subprocess.run([sys.executable, "-c", code, state], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    expected = [epochs[1][position:], epochs[2]] if position < 4 else [epochs[2], epochs[3]]
+    assert json.loads(done.stdout) == expected
+
+
+def test_a_loop_that_was_left_goes_on_where_it_stopped(iterate):
+    expected = digests(iterate())
+    it = iterate()
+    found = []
+    for batch in it:
+        found += digests([batch])
+        break
+    assert it.state_dict()["position"] == 1
+    assert it.epoch == 0
+    assert found + digests(it) == expected
+
+
+def test_set_epoch_goes_to_the_start_of_another_epoch_only(iterate):
+    epochs = [digests(one) for one in [iterate()] for _ in range(3)]
+    it = iterate()
+    it.set_epoch(2)
+    assert digests(it) == epochs[2]
+    next(iter(it))
+    it.set_epoch(3)
+    assert it.state_dict()["position"] == 1
+    it.set_epoch(1)
+    assert digests(it) == epochs[1]
+
+
+@pytest.mark.parametrize("change", [{"views": PAIR[:1]}, {"batch_size": 2}, {"drop_last": False}, {"where": np.arange(14) > 0}])
+def test_a_state_of_another_run_is_refused(iterate, change):
+    state = iterate().state_dict()
+    with pytest.raises(ConfigError, match=r"state\.digest"):
+        iterate(**change).load_state_dict(state)
+    with pytest.raises(ConfigError, match=r"state\.seed"):
+        iterate(seed=1).load_state_dict(state)
+    with pytest.raises(ConfigError, match=r"state\.version"):
+        iterate().load_state_dict(state | {"version": 0})
+
+
+def test_a_state_does_not_ask_for_the_same_number_of_ranks(iterate):
+    one = iterate(batch_size=4)
+    next(iter(one))
+    two = iterate(batch_size=2, rank=1, world_size=2)
+    two.load_state_dict(one.state_dict())
+    assert torch.equal(next(iter(two))["v0"], next(iter(one))["v0"][2:])
+
+
+def test_no_padding_reaches_a_batch(iterate, pixels, clips, whole):
+    """The canvas is magenta outside the picture, and the picture has little blue."""
+    blue = max(frames[..., 2].max() for frames in pixels)
+    assert blue < 160
+    assert whole(clips[0].mp4)[..., 2].max() > 240
+    edge = Augment(area=(0.9, 1.0), aspect=(1.4, 1.6), jitter=0, gray=0, blur=0)
+    views = (Clip("edge", frames=2, stride=1, size=64, augment=edge), Clip("centre", frames=2, stride=1, size=80), *raw(1))
+    it = iterate(views=views, batch_size=7)
+    touched = 0
+    for _ in range(3):
+        for batch in it:
+            touched += int((batch["meta"]["edge"]["crop"][:, 2] > 95.5).sum())
+            for name in ("edge", "centre"):
+                assert batch[name][:, 2].max() * 255 <= blue + 1
+            assert batch["raw"][..., 2].max() <= blue
+    assert touched > 0
+
+
+def test_short_clips_are_left_out_and_said(iterate, folder, caplog):
+    it = iterate(views=raw(8, frames=6), drop_last=False)  # a span of 41 frames; the clips have 30, 32, ..., 56
+    assert "6 of 14 clips are shorter than the 41 frames" in caplog.text
+    assert sorted(torch.cat([batch["idx"] for batch in it]).tolist()) == list(range(106, 114))
+    with pytest.raises(ConfigError, match=r"no clip left.*longest clip has 56"):
+        iterate(views=raw(8, frames=9))
+
+
+@pytest.mark.parametrize("pad", ["edge", "loop"])
+def test_a_pad_keeps_short_clips(iterate, pixels, pad):
+    views = (Clip("raw", frames=6, stride=12, size=None, pad=pad),)
+    for batch in iterate(views=views, batch_size=14):
+        for row, clip in enumerate((batch["idx"] - 100).tolist()):
+            frames = batch["meta"]["raw"]["frames"][row]
+            count = len(pixels[clip])
+            start = int(frames[0])
+            slow = [(start + 12 * t) % count if pad == "loop" else min(start + 12 * t, count - 1) for t in range(6)]
+            assert frames.tolist() == slow
+            assert np.array_equal(batch["raw"][row], pixels[clip][slow])
+
+
+def test_where_chooses_clips(iterate):
+    it = iterate(where=np.arange(14) % 2 == 0, batch_size=7)
+    (batch,) = it
+    assert sorted(batch["idx"].tolist()) == list(range(100, 114, 2))
+
+
+def test_a_method_brings_its_views_and_views_replace_them(iterate):
+    it = iterate(views=None, method="simclr", batch_size=2)
+    entry = METHODS["simclr"]
+    assert it.views == entry.views(entry.Config())
+    view = it.views[0]
+    batch = next(iter(it))
+    for name in ("v0", "v1"):
+        assert batch[name].shape == (2, 3, view.frames, view.size, view.size)
+        assert batch[name].dtype == torch.float32
+        assert batch[name].min() >= -1e-6
+        assert batch[name].max() <= 1 + 1e-6
+    assert iterate(method="simclr", views=PAIR).views == PAIR
+
+
+def test_several_folders_are_one_dataset(folder, clips, make_folder, whole):
+    with ClipIterator([folder, make_folder(clips[:3])], views=raw(2), batch_size=17, train=False) as it:
+        (batch,) = it
+        assert batch["idx"].tolist() == [*range(100, 114), *range(214, 217)]
+        for row in (0, 13, 14, 16):
+            expected = whole(clips[row % 14].mp4)[batch["meta"]["raw"]["frames"][row], :64, :96]
+            assert np.array_equal(batch["raw"][row], expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"views": None}, "views"),
+        ({"views": ()}, "at least one view"),
+        ({"views": (PAIR[0], PAIR[0])}, "different names"),
+        ({"views": (PAIR[1],)}, "must name a view whose start is uniform"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"batch_size": 15}, "14 clips"),
+        ({"rank": 2, "world_size": 2}, "rank"),
+        ({"shuffle": "block"}, "shuffle"),
+        ({"on_error": "ignore"}, "on_error"),
+        ({"device": "meta"}, "device"),
+        ({"where": "label == 3"}, "bool array"),
+        ({"where": np.ones(3, bool)}, r"shape \(14,\)"),
+        ({"where": np.zeros(14, bool)}, "no clip left"),
+    ],
+)
+def test_settings_that_cannot_be(iterate, change, message):
+    with pytest.raises(ConfigError, match=message):
+        iterate(**change)
+
+
+def test_unknown_names(iterate, tmp_path):
+    with pytest.raises(UnknownNameError, match="Did you mean 'simclr'"):
+        iterate(views=None, method="simcrl")
+    with pytest.raises(ShardError):
+        ClipIterator(tmp_path / "absent", views=PAIR, batch_size=1)
+
+
+def test_closing_ends_the_threads(folder):
+    def ours() -> list[str]:
+        return [thread.name for thread in threading.enumerate() if thread.name.startswith("vdata")]
+
+    before = ours()
+    with ClipIterator(folder, views=PAIR, batch_size=3) as it:
+        next(iter(it))
+        assert len(ours()) > len(before)
+    assert ours() == before
+    it.close()
+    with pytest.raises(ConfigError, match="closed"):
+        next(iter(it))
+    dropped = ClipIterator(folder, views=PAIR, batch_size=3)
+    next(iter(dropped))
+    del dropped
+    assert ours() == before
+
+
+def test_cuda_is_opened_without_a_driver_and_printed(iterate):
+    it = iterate(device="cuda")
+    assert it.pipeline.device_id == 0
