@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 import pytest
 
+from vdata.datasets._sample import film, render, truth, world
+from vdata.datasets._sample.pan import pan_video
 from vdata.errors import ConfigError, ContractError
 from vdata.extract import EXTRACTORS
 from vdata.extract.motion import motion_grid
@@ -88,6 +90,44 @@ def test_vectors_are_row_for_row_those_of_motion_vector_extractor(videos_root, n
 
 def test_vectors_of_a_pan_are_those_of_motion_vector_extractor(make_video):
     assert_rows_equal(clip_of(make_video(num_frames=36, size=(176, 144), velocity=(-1.5, 2.25)), short_side=144))
+
+
+@pytest.mark.parametrize("velocity", DIRECTIONS + FRACTIONS)
+def test_median_of_the_grid_is_the_pan_of_the_sample_dataset_s_texture(tmp_path, velocity):
+    pan_video(tmp_path / "pan.mp4", velocity, num_frames=24)
+    clip = clip_of(tmp_path / "pan.mp4", short_side=96)
+    grid, kind = load_grid(extract(clip))
+    for t in range(1, 24):
+        if clip.motion.types[t] == "P":
+            assert np.abs(np.median(grid[t][kind[t] != INTRA], axis=0) / 4 - velocity).max() <= 0.5
+
+
+def test_grid_of_the_sample_dataset_follows_its_camera(tmp_path):
+    """Noise, light and sprites and all: the median of the background's cells is the camera's known pan."""
+    plans = [plan for plan in world.draw(0, "full") if plan.camera.kind == "pan" and plan.split == "val"][:8]
+    errors = []
+    for plan in plans:
+        film.write(tmp_path / "v.mp4", render.frames(plan), plan.size, world.FPS)
+        grid, kind = load_grid(extract(clip_of(tmp_path / "v.mp4", short_side=96)))
+        known = truth.of(plan)
+        for t in range(1, plan.num_frames):
+            flow = known.flow(t)[:, 2]
+            around_flash = plan.flash_frame <= t <= plan.flash_frame + 1
+            background = (kind[t] != INTRA) & ~cells_of(known, t)
+            if not around_flash and background.sum() >= 12:
+                errors.append(np.abs(np.median(grid[t][background], axis=0) / 4 - flow).max())
+    assert len(errors) > 400
+    assert np.median(errors) <= 0.25
+    assert np.mean(np.array(errors) <= 0.5) >= 0.9
+
+
+def cells_of(known: truth.Truth, t: int) -> np.ndarray:
+    """The 16-pixel cells that any sprite touches, now or a frame before."""
+    cells = np.zeros((known.size[1] // 16, known.size[0] // 16), bool)
+    for x, y, radius in [known.path[t], known.path[t - 1], *known.distractors]:
+        left, top = int(max(x - radius, 0) // 16), int(max(y - radius, 0) // 16)
+        cells[top : int((y + radius) // 16) + 1, left : int((x + radius) // 16) + 1] = True
+    return cells
 
 
 @pytest.mark.parametrize("velocity", DIRECTIONS + FRACTIONS)
