@@ -56,7 +56,7 @@ def test_assignments_are_toml_or_text():
     values = assign(["inner.size=7", "inner.name=hello", 'names=["a", "b"]', "rate=0.25", "end=none"])
     assert values == {"inner": {"size": 7, "name": "hello"}, "names": ["a", "b"], "rate": 0.25, "end": "none"}
     assert from_mapping(Outer, values).end is None
-    with pytest.raises(ConfigError, match="SECTION.KEY=VALUE"):
+    with pytest.raises(ConfigError, match=r"SECTION\.KEY=VALUE"):
         assign(["inner.size"])
 
 

@@ -48,6 +48,7 @@ class CutPlan:
     start_seconds: float
 
     def gops_per_clip(self, config: ClipConfig) -> int:
+        """The whole number of GOPs nearest to the wanted length, at least one."""
         return max(1, round(Fraction(config.seconds) * self.fps / config.gop))
 
 
