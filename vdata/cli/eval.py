@@ -44,8 +44,8 @@ def command(
     vdata eval --task knn --checkpoint runs/simclr/checkpoint.pt --shards shards/sample --labels label,scene
     """
     from vdata.checkpoint import load_backbone, load_checkpoint
+    from vdata.nn.backbones import make_backbone
     from vdata.recipes import train_config
-    from vdata.train import make_method
 
     saved = load_checkpoint(checkpoint)
     settings = dict(saved.config)
@@ -53,7 +53,7 @@ def command(
     config = train_config(method, None, {**settings, method: settings.pop("settings", {}), "device": device})
     backbones = {"trained": load_backbone(saved)}
     if untrained:
-        backbones["untrained"] = make_method(config).backbone
+        backbones["untrained"] = make_backbone(config.backbone, config.seed)
     folders = (shards / gallery, shards / queries)
     found = {name: knn_of(backbone, config, folders, split_names(labels)) for name, backbone in backbones.items()}
     if as_json:
