@@ -10,6 +10,7 @@
       ShardError                         shards on disk: names shard and key
         SchemaMismatchError  CorruptShardError
       BuildFailedError                   more failures than allowed, or counts that do not reconcile
+      DivergedError                      a training run whose loss is no longer finite
 
 Every message is one line: what was asked, the value found, the rule, the way out.
 """
@@ -26,6 +27,7 @@ __all__ = [
     "ContractError",
     "CorruptShardError",
     "DecodeError",
+    "DivergedError",
     "ExtractError",
     "MediaError",
     "MissingExtraError",
@@ -127,3 +129,7 @@ class CorruptShardError(ShardError):
 
 class BuildFailedError(VdataError):
     """A build that went further than its limits allow, or whose counts do not reconcile."""
+
+
+class DivergedError(VdataError):
+    """A training run whose loss is no longer finite."""

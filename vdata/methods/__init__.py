@@ -19,8 +19,12 @@ class Method(Protocol):
     Config: ClassVar[type]
     """A frozen dataclass; paper numbers carry their tag in the docstrings."""
 
-    def __init__(self, backbone: nn.Module, config: Any) -> None:  # noqa: ANN401 - each method has its own Config
+    def __init__(self, backbone: Any, config: Any) -> None:  # noqa: ANN401 - each method has its own Config
         """Builds the heads on a backbone that maps (N, C, T, H, W) to (N, backbone.num_features)."""
+
+    @property
+    def backbone(self) -> nn.Module:
+        """The backbone that was given: evaluation reads it from a checkpoint, where its keys begin with `backbone.`."""
 
     @staticmethod
     def views(config: Any) -> tuple[View, ...]:  # noqa: ANN401 - see __init__
