@@ -102,7 +102,10 @@ def _eval(shards: Path, run: Path) -> None:
     _title("5. Evaluate: which motion does a test video show? Its nearest training videos vote (chance: 17 %)")
     config = train_config("simclr", "small")
     folders = shards / "train", shards / "test"
-    networks = {"untrained": make_backbone(config.backbone, config.seed), "trained": load_backbone(load_checkpoint(run / "checkpoint.pt"))}
+    networks = {
+        "untrained": make_backbone(config.backbone, config.seed),
+        "trained": load_backbone(load_checkpoint(run / "checkpoint.pt")),
+    }
     for name, backbone in networks.items():
         found = knn_of(backbone, config, folders, ("label", "scene"))
         click.echo(f"{name:<10} motion {100 * found['label']:5.1f} %   scene {100 * found['scene']:5.1f} %")
