@@ -1,0 +1,41 @@
+import json
+import shutil
+
+import pytest
+
+from vdata.errors import ShardError
+from vdata.shards.info import describe_folder, shard_folders
+from vdata.shards.read import open_shards
+
+
+def test_the_facts_are_those_of_the_rows(shard_folder):
+    rows = [sample.row for sample in open_shards(shard_folder)]
+    facts = describe_folder(shard_folder)
+    assert facts["clips"] == len(rows)
+    assert facts["videos"] == len({row["video_index"] for row in rows})
+    assert facts["frames"] == sum(row["num_frames"] for row in rows)
+    seconds = sum(row["num_frames"] * row["fps_den"] / row["fps_num"] for row in rows)
+    assert facts["hours"] == pytest.approx(seconds / 3600, abs=1e-4)
+    sizes = {}
+    for row in rows:
+        for member in row["members"]:
+            if member["name"] != "json":
+                sizes[member["name"]] = sizes.get(member["name"], 0) + member["size"]
+    assert facts["megabytes"] == {name: pytest.approx(size / 1e6, abs=1e-3) for name, size in sizes.items()}
+    assert sum(facts["coded_sizes"].values()) == len(rows)
+    json.dumps(facts)
+
+
+def test_a_folder_of_splits_stands_for_its_splits(shard_folder, tmp_path):
+    for name in ("train", "test"):
+        shutil.copytree(shard_folder, tmp_path / "data" / name)
+    (tmp_path / "data/source").mkdir()
+    assert [folder.name for folder in shard_folders(tmp_path / "data")] == ["test", "train"]
+    assert shard_folders(shard_folder) == [shard_folder]
+
+
+def test_a_folder_of_neither_is_an_error(tmp_path):
+    with pytest.raises(ShardError, match="holds no finished shard"):
+        shard_folders(tmp_path)
+    with pytest.raises(ShardError, match="there is no shard folder"):
+        shard_folders(tmp_path / "none")
