@@ -38,8 +38,8 @@ format: setup ## Format the code in place.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup ## Run every bench case on the demo's shards and keep the figures.
-	$(BIN)/vdata bench --json bench/results/latest.json
+bench: setup ## Run every bench case on the demo's shards (make demo first) and keep the figures.
+	$(BIN)/vdata bench --shards demo/shards/train --json bench/results/latest.json
 
 docs: setup ## Write the generated parts of the documentation anew.
 	$(BIN)/python -m vdata.cli._docs

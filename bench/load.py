@@ -1,8 +1,7 @@
 """Loading: windows of 16 frames at stride 4, 112 pixels, random resized crop and flip, as float tensors.
 
 `decode` reads and decodes windows of the same kind with one colour conversion of each wanted frame, on all cores and with
-nothing behind it: the limit. `ClipIterator` adds crop, resize, flip, normalise and the copy into torch. `torchcodec` is
-TorchCodec's decoder in the worker processes of a torch DataLoader, on the same clips written out as files, resized by torch.
+nothing behind it: the limit. `ClipIterator` adds crop, resize, flip, normalise and the copy into torch.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 from os import sched_getaffinity
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -31,7 +29,7 @@ BATCH_SIZE = 16
 
 
 def variants(bench: Bench) -> Sequence[Variant | Skip]:
-    """The limit, the loader, and the peer if it is asked for and there."""
+    """The limit and the loader."""
     clips = open_clips(bench.shards)
     view = _view(int(clips.num_frames.max()))
     usable = np.flatnonzero(clips.num_frames >= view.span)
@@ -53,7 +51,7 @@ def variants(bench: Bench) -> Sequence[Variant | Skip]:
         return float(len(chosen))
 
     ours = Variant("ClipIterator", lambda: loader.run(batches), loader.prepare)
-    return [Variant("decode", decode), ours, _torchcodec(bench, usable, view, batches)]
+    return [Variant("decode", decode), ours]
 
 
 def _view(longest: int) -> Clip:
@@ -98,45 +96,3 @@ def _check_frames(bench: Bench, usable: np.ndarray, view: Clip) -> None:
             wanted = shards[number].frames(frames[0], frames[-1] + 1, view.stride)
             if not np.array_equal(batch["clip"][0].numpy(), wanted):
                 raise ValueError(f"the loader's frames of clip '{shards[number].key}' differ from a plain decoder's")
-
-
-class _Windows(torch.utils.data.Dataset[torch.Tensor]):
-    """The peer's dataset: a random window of a file, cropped at random and resized."""
-
-    def __init__(self, paths: Sequence[Path], view: Clip, length: int) -> None:
-        self.paths, self.view, self.length = paths, view, length
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, item: int) -> torch.Tensor:
-        from torchcodec.decoders import VideoDecoder  # noqa: PLC0415 - a peer that may be absent
-
-        decoder = VideoDecoder(str(self.paths[item % len(self.paths)]), num_ffmpeg_threads=1)
-        start = int(torch.randint(len(decoder) - self.view.span + 1, ()))
-        frames = decoder.get_frames_at(list(range(start, start + self.view.span, self.view.stride))).data
-        side = int(min(frames.shape[-2:]) * float(torch.empty(()).uniform_(0.55, 1.0)))
-        y, x = (int(torch.randint(extent - side + 1, ())) for extent in frames.shape[-2:])
-        crop = frames[..., y : y + side, x : x + side].float() / 255
-        resized = torch.nn.functional.interpolate(crop, (112, 112), mode="bilinear", antialias=True)
-        return resized.flip(-1) if torch.rand(()) < 0.5 else resized  # noqa: PLR2004 - a coin
-
-
-def _torchcodec(bench: Bench, usable: np.ndarray, view: Clip, batches: int) -> Variant | Skip:
-    if not bench.peers:
-        return Skip("torchcodec", "asked for by --peers")
-    try:
-        import torchcodec  # noqa: F401, PLC0415 - a peer that may be absent
-    except (ImportError, RuntimeError, OSError) as error:
-        return Skip("torchcodec", f"does not import here: {str(error).splitlines()[0][:80]}")
-    shards, paths = open_shards(bench.shards), []
-    for number in usable[:64].tolist():
-        paths.append(bench.scratch / f"{number}.mp4")
-        paths[-1].write_bytes(shards[number]["mp4"])
-    workers = len(sched_getaffinity(0))
-    data = torch.utils.data.DataLoader(
-        _Windows(paths, view, batches * BATCH_SIZE), BATCH_SIZE, num_workers=workers, multiprocessing_context="spawn"
-    )
-    # Workers are kept from round to round: their start is no part of the figure.
-    data.persistent_workers = True
-    return Variant("torchcodec", lambda: float(sum(len(batch) for batch in data)))

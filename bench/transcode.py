@@ -29,16 +29,19 @@ LIMITS = LimitConfig()
 def variants(bench: Bench) -> Sequence[Variant | Skip]:
     """Bare ffmpeg, the cut, and the whole of a build's work on the same videos."""
     videos = _sources(bench)
-    config = ClipConfig(short_side=open_shards(bench.shards)[0].row["picture"]["height"])
+    picture = open_shards(bench.shards)[0].row["picture"]
+    config = ClipConfig(short_side=min(picture["width"], picture["height"]))
     paths = [bench.scratch / video.source for video in videos]
     plans = [plan_cut(path, video, config, LIMITS) for path, video in zip(paths, videos, strict=True)]
-    commands = [encode_arguments(path, *rest, config, LIMITS) for path, *rest in zip(paths, plans, videos, strict=True)]
+    commands = [encode_arguments(plan, video, config, LIMITS) for plan, video in zip(plans, videos, strict=True)]
     extractors = [EXTRACTORS[name](EXTRACTORS[name].Config()) for name in EXTRACT]
     num_frames = sum(_count(bench.scratch, video, config) for video in videos)
 
     def ffmpeg() -> float:
-        for arguments in commands:
-            subprocess.run([binary(), "-nostdin", "-hide_banner", *arguments], stdout=subprocess.DEVNULL, check=True)
+        for path, arguments in zip(paths, commands, strict=True):
+            with path.open("rb") as source:
+                command = [binary(), "-nostdin", "-hide_banner", *arguments]
+                subprocess.run(command, stdin=source, stdout=subprocess.DEVNULL, check=True)
         return num_frames
 
     def cut_only() -> float:

@@ -27,7 +27,7 @@ def test_every_command_is_listed():
 def test_every_command_has_help_with_an_example(name):
     result = vdata(name, "--help")
     assert result.returncode == 0
-    assert f"vdata {name}" in result.stdout.split("\n\n", 1)[1] or name == "list"
+    assert f"vdata {name}" in result.stdout.split("\n\n", 1)[1]
 
 
 def test_list_prints_the_three_tables():
@@ -69,7 +69,7 @@ def test_from_videos_to_verified_shards(tmp_path, make_video):
     settings.write_text("[clip]\nshort_side = 96\ngop = 10\n")
     build = ("build", "--dataset", "folder", "--root", "root", "--out", "out", "--workers", "1", "--config", settings)
     dry = vdata(*build, "--dry-run", cwd=tmp_path)
-    assert dry.stdout.startswith("folder: 4 videos (0 skipped), 4 shards") or "4 videos" in dry.stdout
+    assert dry.stdout.startswith("folder: 4 videos (0 skipped), 1 shards")
     assert not (tmp_path / "out").exists()
     result = vdata(*build, "--set", "clip.gop=8", "--json", cwd=tmp_path)
     assert result.returncode == 0, result.stderr

@@ -17,7 +17,7 @@ def test_every_error_is_listed_and_one_of_ours():
     "error",
     [
         UnknownNameError("method", "cdm", ["cmd", "be"]),
-        MissingExtraError("building", "ray", "pip install 'vdata[build]'"),
+        MissingExtraError("building", "ray", "pip install '.[build]'"),
         OpenError("not_video", "'x' is none", "tail"),
         DecodeError("timeout", "took too long", retryable=True),
     ],

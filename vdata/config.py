@@ -41,6 +41,7 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], prefix: str = "") -> T
     Raises:
         ConfigError: an unknown key (the nearest is named) or a value of the wrong type.
     """
+    check(isinstance(values, Mapping), prefix.rstrip(".") or "settings", values, "must be a table of settings")
     hints = typing.get_type_hints(cls)
     known = {field.name for field in dataclasses.fields(cls) if field.init}  # type: ignore[arg-type]
     for key in values:

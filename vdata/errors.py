@@ -5,11 +5,9 @@
         UnknownNameError(LookupError)    not in a table: the nearest name, then all names
       MissingExtraError(ImportError)     a feature whose packages are not installed
       MediaError                         one video or clip is unusable: recorded, skipped
-        OpenError  DecodeError  ClipTooShortError  ContractError
-      ExtractError                       one extractor on one clip: recorded, skipped
+        OpenError  DecodeError  ContractError
       ShardError                         shards on disk: names shard and key
         SchemaMismatchError  CorruptShardError
-      BuildFailedError                   more failures than allowed, or counts that do not reconcile
       DivergedError                      a training run whose loss is no longer finite
 
 Every message is one line: what was asked, the value found, the rule, the way out.
@@ -21,14 +19,11 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
-    "BuildFailedError",
-    "ClipTooShortError",
     "ConfigError",
     "ContractError",
     "CorruptShardError",
     "DecodeError",
     "DivergedError",
-    "ExtractError",
     "MediaError",
     "MissingExtraError",
     "OpenError",
@@ -103,16 +98,8 @@ class DecodeError(MediaError):
     """The stream opens but does not decode, or not to the frames it promised."""
 
 
-class ClipTooShortError(MediaError):
-    """Fewer frames or seconds than asked."""
-
-
 class ContractError(MediaError):
     """Our own clip breaks the encode contract: it is not written."""
-
-
-class ExtractError(VdataError):
-    """One extractor failed on one clip."""
 
 
 class ShardError(VdataError):
@@ -125,10 +112,6 @@ class SchemaMismatchError(ShardError):
 
 class CorruptShardError(ShardError):
     """Bytes on disk differ from what the row promises; names shard and key."""
-
-
-class BuildFailedError(VdataError):
-    """A build that went further than its limits allow, or whose counts do not reconcile."""
 
 
 class DivergedError(VdataError):

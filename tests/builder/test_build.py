@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -12,6 +13,7 @@ from vdata import open_shards
 from vdata.builder import RunConfig, build, resolve
 from vdata.builder.build import plan_splits
 from vdata.builder.plan import make_plan
+from vdata.builder.state import sole_build
 from vdata.builder.task import Order, build_shard
 from vdata.datasets import DATASETS
 from vdata.errors import ConfigError
@@ -80,6 +82,35 @@ def test_a_second_run_builds_only_what_is_missing(root, tmp_path):
     assert not list((out / ".tmp").iterdir())
     assert report.reconciles
     assert verify(out).ok
+
+
+@pytest.mark.ray
+def test_a_crash_before_the_plan_is_continued(root, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+
+    def crash(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sys.modules["vdata.builder.build"], "write_plan", crash)  # the package's `build` is the function
+        with pytest.raises(KeyboardInterrupt):
+            build(resolve("folder", settings=SMALL), root, out)
+    with pytest.raises(ConfigError, match=r"clip.gop 12, not 16"):
+        build(resolve("folder", settings={**SMALL, "clip": {**SMALL["clip"], "gop": 16}}), root, out)
+    report = build(resolve("folder", settings={**SMALL, "limit": {"cpu_seconds": 99}}), root, out, run=RunConfig(workers=1))
+    assert report.reconciles
+    assert verify(out).ok
+
+
+def test_a_folder_has_one_build_at_a_time(root, tmp_path):
+    with sole_build(tmp_path / "out"), pytest.raises(ConfigError, match="is being built by another process"):
+        build(resolve("folder", settings=SMALL), root, tmp_path / "out")
+
+
+def test_out_must_be_a_folder(root, tmp_path):
+    (tmp_path / "out").touch()
+    with pytest.raises(ConfigError, match=r"--out .* must be a folder"):
+        build(resolve("folder", settings=SMALL), root, tmp_path / "out")
 
 
 @pytest.mark.ray

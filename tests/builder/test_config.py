@@ -1,6 +1,9 @@
+from fractions import Fraction
+
 import pytest
 
 from vdata.builder.config import RunConfig, resolve
+from vdata.config import assign
 from vdata.errors import ConfigError, UnknownNameError
 
 
@@ -38,6 +41,8 @@ def test_the_config_comes_back_from_its_plain_values():
         ("folder", None, {"clip": {"gop": "many"}}, "clip.gop ('many') must be of type int"),
         ("folder", None, {"clip": {"layers": 3}}, "clip.layers (3) must be one of 1"),
         ("folder", None, {"clip": {"fps": "fast"}}, "clip.fps ('fast') must be a number or a fraction"),
+        ("folder", None, {"clip": 3}, "clip (3) must be a table of settings"),
+        ("folder", None, {"clip": {"seconds": float("inf")}}, "clip.seconds (inf) must be positive"),
         ("folder", ("motion", "motion"), {}, "must not name an extractor twice"),
     ],
 )
@@ -53,3 +58,9 @@ def test_workers_default_to_the_cores_of_this_process():
     assert RunConfig(workers=5).num_workers == 5
     with pytest.raises(ConfigError, match="--workers"):
         RunConfig(workers=-1)
+
+
+def test_a_rate_may_be_typed_as_a_number():
+    assert resolve("folder", settings=assign(["clip.fps=12.5"])).clip.rate == Fraction(25, 2)
+    assert resolve("folder", settings=assign(["clip.fps=25"])).clip.rate == 25
+    assert resolve("folder", settings=assign(["clip.fps=30000/1001"])).clip.rate == Fraction(30000, 1001)

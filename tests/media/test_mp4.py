@@ -109,8 +109,8 @@ def test_a_bare_decoder_fed_by_offsets_gives_the_same_frames(clip):
 def test_rebase_moves_a_later_run_to_time_zero(clip):
     init, fragments = split(clip)
     whole = decoded(clip)
-    _, start = mp4.rebase(fragments[1][1], 0)
-    moved = [mp4.rebase(fragment, start)[0] for _, fragment in fragments[1:]]
+    start = mp4.decode_time(fragments[1][1])
+    moved = [mp4.rebase(fragment, start) for _, fragment in fragments[1:]]
     assert [len(fragment) for fragment in moved] == [len(fragment) for _, fragment in fragments[1:]]
     part = decoded(init + b"".join(moved))
     assert [pts for pts, _, _ in part] == [pts - whole[12][0] for pts, _, _ in whole[12:]]

@@ -1,3 +1,5 @@
+import os
+import subprocess
 from fractions import Fraction
 
 import av
@@ -6,6 +8,7 @@ import pytest
 
 from vdata.errors import OpenError
 from vdata.media.config import LimitConfig
+from vdata.media.ffmpeg import binary
 from vdata.media.probe import average_rate, probe
 
 
@@ -16,7 +19,7 @@ def test_probe_agrees_with_pyav_on_real_videos(videos_root):
             stream = container.streams.video[0]
             assert source.num_packets == sum(packet.size > 0 for packet in container.demux(stream)), path.name
             assert source.codec == stream.codec_context.codec.canonical_name, path.name
-            assert source.has_audio == bool(container.streams.audio), path.name
+            assert bool(source.audio_codecs) == bool(container.streams.audio), path.name
             assert {source.width, source.height} == {stream.width, stream.height}, path.name
 
 
@@ -48,21 +51,31 @@ def test_pixel_aspect_reaches_the_display_aspect(videos_root):
 @pytest.mark.parametrize("fps", [Fraction(25), Fraction(30000, 1001), Fraction(24000, 1001), Fraction(25, 2), Fraction(15)])
 @pytest.mark.parametrize("num_frames", [2, 50, 300, 200_000])
 def test_a_constant_rate_survives_millisecond_times(fps, num_frames):
-    times = [Fraction(round(frame / fps * 1000), 1000) for frame in range(num_frames)]
-    rate = average_rate(times)
+    times = [round(frame / fps * 1000) for frame in range(num_frames)]
+    rate = average_rate(times, Fraction(1, 1000))
     # No frame may fall half a frame or more from its place: that is where a filter drops or doubles it.
-    places = np.array([float(time * rate) for time in times[:: max(1, num_frames // 500)]])
-    assert np.abs(places - np.round(places)).max() < 0.5
+    places = np.array(times) / 1000 * float(rate)
+    assert np.abs(places - np.arange(num_frames)).max() < 0.5
     assert num_frames < 50 or rate == fps
 
 
 def test_an_uneven_rate_is_its_average():
-    times = [Fraction(0), Fraction(1, 10), Fraction(1, 2), Fraction(7, 10)]
-    assert average_rate(times) == Fraction(30, 7)
+    assert average_rate([0, 100, 500, 700], Fraction(1, 1000)) == Fraction(30, 7)
+
+
+@pytest.mark.parametrize("tick", [Fraction(1, 25), Fraction(1, 12800), Fraction(1, 1000)])
+def test_a_gap_in_an_even_stream_leaves_its_rate(tick):
+    times = [int(frame / 25 / tick) for frame in range(60) if frame not in (1, 30, 31)]
+    assert average_rate(times, tick) == 25
+
+
+def test_rates_stay_within_what_a_clip_may_have():
+    assert average_rate([0, 1, 2, 3], Fraction(1, 1000)) == 240
+    assert average_rate([0, 10**9], Fraction(1, 1000)) == Fraction(1, 1000)
 
 
 def test_one_frame_gets_25():
-    assert average_rate([Fraction(3)]) == 25
+    assert average_rate([3], Fraction(1, 1000)) == 25
 
 
 @pytest.mark.parametrize(
@@ -98,11 +111,49 @@ def test_hdr_is_refused(make_video):
 
 
 def test_a_playlist_opens_nothing_else(tmp_path, make_video):
-    secret = make_video("secret.mp4")
+    """A relative entry, which ffmpeg's concat would open if it could open anything at all."""
+    make_video("other.mp4")
     playlist = tmp_path / "playlist.mp4"
-    playlist.write_text(f"ffconcat version 1.0\nfile '{secret}'\n")
+    playlist.write_text("ffconcat version 1.0\nfile 'other.mp4'\n")
     with pytest.raises(OpenError):
         probe(playlist, LimitConfig())
+    streamed = tmp_path / "playlist2.mp4"
+    streamed.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nother.mp4\n#EXT-X-ENDLIST\n")
+    with pytest.raises(OpenError):
+        probe(streamed, LimitConfig())
+
+
+def test_words_in_names_and_metadata_mean_nothing(tmp_path, make_video):
+    source = make_video(num_frames=10)
+    path = tmp_path / "arib-std-b67 smpte2084 rotation of 90 degrees.mkv"
+    comment = "comment=rotation of 90.00 degrees, smpte2084"
+    # Copied by a plain ffmpeg, which writes the comment into container and stream.
+    command = [binary(), "-v", "error", "-i", source, "-c", "copy", "-metadata", comment, "-metadata:s:v", comment, path]
+    subprocess.run(command, check=True)
+    found = probe(path, LimitConfig())
+    assert (found.width, found.height, found.is_hdr) == (128, 96, False)
+
+
+def test_times_far_apart_are_a_refusal(tmp_path):
+    """Two frames with 50,000 seconds between them, as damaged times give."""
+    path = tmp_path / "gap.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for pts in (0, 50_000_000):
+            frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), "rgb24")
+            frame.pts, frame.time_base = pts, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with pytest.raises(OpenError, match="too_long"):
+        probe(path, LimitConfig())
+
+
+def test_a_fifo_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "fifo.mp4")
+    with pytest.raises(OpenError, match="not_regular"):
+        probe(tmp_path / "fifo.mp4", LimitConfig())
 
 
 def test_a_missing_file_is_an_open_error(tmp_path):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from vdata.builder.config import BuildConfig, RunConfig
 from vdata.builder.on_ray import run_orders
 from vdata.builder.plan import Plan, make_plan, read_plan, write_plan
 from vdata.builder.report import BuildReport, SplitReport, report_split
-from vdata.builder.state import check_same_build, close_build, open_build
+from vdata.builder.state import check_same_build, close_build, open_build, sole_build
 from vdata.builder.task import Order, Tally
 from vdata.config import check
 from vdata.datasets import DATASETS, Dataset
@@ -30,7 +31,7 @@ def build(
     out: Path,
     splits: Sequence[str] = (),
     run: RunConfig | None = None,
-    on_plan: Callable[[dict[str, Plan], int], None] | None = None,
+    on_plan: Callable[[dict[str, Plan], list[Order]], None] | None = None,
     on_shard: OnShard | None = None,
 ) -> BuildReport:
     """Builds the shards of a dataset, or what is missing of them, and returns the sums.
@@ -41,36 +42,51 @@ def build(
         out: where the shards go; a dataset with splits writes out/SPLIT.
         splits: the splits to build; none named is all.
         run: workers and cluster.
-        on_plan: called once with the plans by split and the number of shards that are already there.
+        on_plan: called once with the plans by split and the orders for what is not there yet.
         on_shard: called after every commit.
 
     Raises:
-        ConfigError: the root is not laid out as expected, a split is unknown, or the output holds another build.
+        ConfigError: the root is not laid out as expected, a split is unknown, or the output holds another build or is
+            being built.
     """
     run = run or RunConfig()
     start = time.monotonic()
-    dataset = DATASETS[config.dataset](config.own[config.dataset])
-    dataset.prepare(root)
-    folders = {split: out / split for split in _chosen(config.dataset, dataset, splits)}
-    plans = {split: _saved_plan(dataset, config, root, split, folder) for split, folder in folders.items()}
-    orders = [order for split, plan in plans.items() for order in _missing(plan, config, root, folders[split])]
-    if on_plan:
-        on_plan(plans, sum(plan.num_shards for plan in plans.values()) - len(orders))
-    building = time.monotonic()
-    for order, tally in run_orders(orders, run):
-        if on_shard:
-            on_shard(order, tally)
-    seconds_building = time.monotonic() - building
-    reports = {split: _finish(plan, folders[split]) for split, plan in plans.items()}
-    return BuildReport(reports, time.monotonic() - start, seconds_building)
+    check(not out.exists() or out.is_dir(), "--out", str(out), "must be a folder")
+    plans = plan_splits(config, root, splits)
+    folders = {split: out / split for split in plans}
+    with ExitStack() as locks:
+        for split, plan in plans.items():
+            locks.enter_context(sole_build(folders[split]))
+            _settle(plan, config, root, split, folders[split])
+        orders = [order for split, plan in plans.items() for order in _missing(plan, config, root, folders[split])]
+        if on_plan:
+            on_plan(plans, orders)
+        building = time.monotonic()
+        tally = Tally()
+        for order, done in run_orders(orders, run):
+            tally += done
+            if on_shard:
+                on_shard(order, done)
+        seconds_building = time.monotonic() - building
+        reports = {split: _finish(plan, folders[split]) for split, plan in plans.items()}
+    return BuildReport(reports, tally, time.monotonic() - start, seconds_building)
 
 
 def plan_splits(config: BuildConfig, root: Path, splits: Sequence[str] = ()) -> dict[str, Plan]:
-    """The plans that `build` would follow, with nothing written but what the dataset generates itself."""
+    """The plans by split that `build` follows; nothing is written but what a dataset generates itself.
+
+    Raises:
+        ConfigError: as `build`.
+    """
     dataset = DATASETS[config.dataset](config.own[config.dataset])
     dataset.prepare(root)
     chosen = _chosen(config.dataset, dataset, splits)
-    return {split: make_plan(root, dataset.videos(root, split), config.plan) for split in chosen}
+    plans = {split: make_plan(root, dataset.videos(root, split), config.plan) for split in chosen}
+    for split, plan in plans.items():
+        if not plan.videos:
+            skipped = f"; {len(plan.skipped)} entries were skipped, the first: {plan.skipped[0].message}" if plan.skipped else ""
+            raise ConfigError(f"no video was found below '{root}'{f' for split {split!r}' if split else ''}{skipped}")
+    return plans
 
 
 def _chosen(name: str, dataset: Dataset, splits: Sequence[str]) -> Sequence[str]:
@@ -81,25 +97,19 @@ def _chosen(name: str, dataset: Dataset, splits: Sequence[str]) -> Sequence[str]
     return splits or dataset.splits or ("",)
 
 
-def _saved_plan(dataset: Dataset, config: BuildConfig, root: Path, split: str, folder: Path) -> Plan:
-    """The plan in the folder; where there is none, a new one is saved first. An output that holds another build is refused."""
+def _settle(plan: Plan, config: BuildConfig, root: Path, split: str, folder: Path) -> None:
+    """Makes the folder this build's own, or finds that it is; an output that holds another build is refused."""
     check_same_build(folder, config)
-    plan = make_plan(root, dataset.videos(root, split), config.plan)
-    if not plan.videos:
-        skipped = f"; {len(plan.skipped)} entries were skipped, the first: {plan.skipped[0].message}" if plan.skipped else ""
-        raise ConfigError(f"no video was found below '{root}'{f' for split {split!r}' if split else ''}{skipped}")
     saved = read_plan(folder)
-    if saved is None:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_plan(folder, plan)
-        open_build(folder, config, split)
-        return plan
-    if saved.digest != plan.digest:
+    if saved is not None and saved.digest != plan.digest:
         raise ConfigError(
             f"the videos below '{root}' are no longer those that '{folder}' was planned from "
             f"({len(saved.videos)} then, {len(plan.videos)} now): build into a new --out"
         )
-    return saved
+    # The config first: a plan without one could be continued with other settings.
+    open_build(folder, config, split)
+    if saved is None:
+        write_plan(folder, plan)
 
 
 def _missing(plan: Plan, config: BuildConfig, root: Path, folder: Path) -> list[Order]:

@@ -16,6 +16,8 @@ from vdata.shards.layout import shard_name
 
 __all__ = ["run_orders"]
 
+LONGEST_TMPDIR = 24
+"""Bytes; Ray adds about 75 of its own."""
 OBJECT_STORE_BYTES = 100 * 2**20
 """Ray's smallest is 75 MiB. Orders and tallies are all that travels: clips never pass through the object store."""
 
@@ -31,15 +33,14 @@ def run_orders(orders: Sequence[Order], run: RunConfig) -> Iterator[tuple[Order,
     try:
         import ray  # noqa: PLC0415 - an extra, and a second to import
     except ImportError as error:
-        raise MissingExtraError("building", "ray", "pip install 'vdata[build]'") from error
-    with _connected(run):
+        raise MissingExtraError("building", "ray", "pip install '.[build]' in vdata's checkout") from error
+    with _connected(run) as num_workers:
         # max_retries: a worker process that died is tried again; an exception of our own is not.
         remote = ray.remote(num_cpus=1, max_retries=3)(build_shard)
         waiting = list(reversed(orders))
         flying: dict[ray.ObjectRef, Order] = {}
         while waiting or flying:
-            # One order more than there are workers, so that none waits for the driver.
-            while waiting and len(flying) <= run.num_workers:
+            while waiting and len(flying) < num_workers:
                 order = waiting.pop()
                 name = f"{order.folder.name}/{shard_name(order.shard)}"
                 flying[remote.options(name=name).remote(order)] = order
@@ -48,20 +49,21 @@ def run_orders(orders: Sequence[Order], run: RunConfig) -> Iterator[tuple[Order,
 
 
 @contextmanager
-def _connected(run: RunConfig) -> Iterator[None]:
-    """A connection to Ray, ended with the block; a Ray that we started ends with it, folder and all."""
+def _connected(run: RunConfig) -> Iterator[int]:
+    """The number of tasks to keep in flight, while Ray is connected; a Ray of our own ends with the block, folder and all."""
     import ray  # noqa: PLC0415 - see run_orders
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if run.address:
         ray.init(address=run.address, logging_level=logging.WARNING)
         try:
-            yield
+            yield run.workers or int(ray.cluster_resources().get("CPU", 1))
         finally:
             ray.shutdown()
         return
-    # A short path of our own: Ray's sockets live below it, and a socket's path holds 107 bytes.
-    scratch = tempfile.mkdtemp(prefix="vdata-ray-")
+    # Ray's sockets live below this folder, and a socket's path holds 107 bytes: a batch system's TMPDIR may be too long.
+    usual = tempfile.gettempdir()
+    scratch = tempfile.mkdtemp(prefix="vdata-ray-", dir=usual if len(usual) <= LONGEST_TMPDIR else "/tmp")  # noqa: S108
     try:
         ray.init(
             address="local",
@@ -71,7 +73,8 @@ def _connected(run: RunConfig) -> Iterator[None]:
             logging_level=logging.ERROR,
             _temp_dir=scratch,
         )
-        yield
+        # One more than there are workers, so that none waits for the driver: Ray runs no more than it has CPUs.
+        yield run.num_workers + 1
     finally:
         ray.shutdown()
         shutil.rmtree(scratch, ignore_errors=True)

@@ -69,6 +69,8 @@ class BuildReport:
 
     splits: dict[str, SplitReport]
     """By split name; one entry named "" for a dataset without splits."""
+    tally: Tally
+    """What this run built; the splits' sums are those of all runs."""
     seconds: float
     """Wall time of this run, listing included."""
     seconds_building: float

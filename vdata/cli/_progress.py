@@ -45,12 +45,12 @@ class BuildProgress:
         """Ends the bar."""
         self._bar.stop()
 
-    def on_plan(self, plans: dict[str, Plan], num_done: int) -> None:
+    def on_plan(self, plans: dict[str, Plan], orders: list[Order]) -> None:
         """Says what is to be done, and what an earlier run has done."""
-        self._total = sum(len(plan.videos) for plan in plans.values())
-        shards = sum(plan.num_shards for plan in plans.values())
-        done = f", {num_done} of them finished by an earlier run" if num_done else ""
-        self._console.print(f"{self._total} videos in {shards} shards{done}", highlight=False)
+        videos, shards = (sum(counts) for counts in zip(*((len(p.videos), p.num_shards) for p in plans.values()), strict=True))
+        self._total = sum(len(order.videos) for order in orders)
+        finished = f", {shards - len(orders)} of them finished by an earlier run" if len(orders) < shards else ""
+        self._console.print(f"{videos} videos in {shards} shards{finished}", highlight=False)
         self._bar.update(self._task, total=self._total)
         self._start = time.monotonic()
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vdata.cli import EXIT_FAILED
 from vdata.cli._settings import config_option, json_option, read_settings, set_option, split_names
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def command(
     else:
         print_report(report)
     if not report.reconciles:
-        sys.exit(1)
+        sys.exit(EXIT_FAILED)
 
 
 def _flags(layers: str | None, limit: int | None) -> list[str]:
@@ -117,9 +118,7 @@ def print_report(report: BuildReport) -> None:
         if split.reasons:
             reasons = ", ".join(f"{reason} {count}" for reason, count in split.reasons.items())
             click.echo(f"  not built: {reasons} (see {split.folder / 'errors.parquet'})")
-    frames = sum(split.tally.frames for split in report.splits.values())
-    click.echo(
-        f"{report.seconds:.1f} s ({report.seconds_building:.1f} s on Ray), {frames / max(report.seconds, 1e-9):.0f} frames/s"
-    )
+    rate = report.tally.frames / max(report.seconds_building, 1e-9)
+    click.echo(f"{report.seconds:.1f} s, {report.seconds_building:.1f} s of them on Ray at {rate:.0f} frames/s")
     if not report.reconciles:
         click.echo("THE SUMS DO NOT AGREE: this is a bug, please report it with dataset.json and errors.parquet", err=True)

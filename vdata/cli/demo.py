@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
@@ -28,21 +29,27 @@ def command(out: Path, steps: int, scale: str) -> None:
     _bench(shards)
     _train(shards, run, steps)
     _eval(shards, run)
-    click.echo(f"\n{time.monotonic() - start:.0f} s in all. {_NEXT.format(shards=shards, run=run)}")
+    click.echo(f"\n{time.monotonic() - start:.0f} s in all. {_next(shards)}")
 
 
 _NEXT = """What to type next, with your own videos:
 
-  vdata build --dataset folder --root /path/to/videos --out shards/mine    (sub-folder = label; `vdata list` for other layouts)
-  vdata info shards/mine
-  vdata bench --shards shards/mine
-  vdata train --method simclr --shards shards/mine --out runs/mine --steps 2000
-  tensorboard --logdir runs/mine
+  {bin}vdata build --dataset folder --root /path/to/videos --out shards/mine    (sub-folder = label; `vdata list`: other layouts)
+  {bin}vdata info shards/mine
+  {bin}vdata bench --shards shards/mine
+  {bin}vdata train --method simclr --shards shards/mine --out runs/mine --steps 2000
+  {bin}tensorboard --logdir runs/mine
 
 In your own code:
 
   from pipelines import ClipIterator
   for batch in ClipIterator("{shards}/train", method="simclr", batch_size=32): ..."""
+
+
+def _next(shards: Path) -> str:
+    """What to type next, with the folder of the program as it was typed."""
+    folder = Path(sys.argv[0]).parent
+    return _NEXT.format(bin="" if folder == Path() else f"{folder}/", shards=shards)
 
 
 def _title(text: str) -> None:

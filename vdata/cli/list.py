@@ -28,7 +28,7 @@ def command() -> None:
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
-        click.echo(MissingExtraError("the list of methods", "torch", "pip install 'vdata[train]'"))
+        click.echo(MissingExtraError("the list of methods", "torch", "pip install '.[train]' in vdata's checkout"))
         return
     _print("methods", {name: METHODS[name] for name in METHODS})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,9 @@ def command(
         shards, views=config.views, batch_size=config.rank_batch_size, device=config.device, seed=config.seed
     ) as batches:
         path = train(config, batches, out, on_record=print_record)
-    click.echo(f"trained {config.steps} steps; `vdata eval --task knn --checkpoint {path} --shards {shards.parent}` measures it")
+    click.echo(f"trained {config.steps} steps: {path}")
+    if (shards.parent / "test").is_dir():
+        click.echo(f"{sys.argv[0]} eval --task knn --checkpoint {path} --shards {shards.parent}    measures it")
 
 
 def print_record(record: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from vdata.cli import EXIT_FAILED
 from vdata.cli._settings import json_option
 
 __all__ = ["command"]
@@ -38,4 +39,4 @@ def command(shards: Path, *, decode: bool, as_json: bool) -> None:
             for item in report.damaged:
                 click.echo(f"  {item}")
     if not all(report.ok for report in reports.values()):
-        sys.exit(1)
+        sys.exit(EXIT_FAILED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -25,8 +26,8 @@ class ClipConfig:
     """Short side of the picture after scaling, in pixels; even."""
     enlarge: bool = True
     """Whether pictures that are smaller are enlarged to it."""
-    fps: str = ""
-    """A rate such as "25" or "30000/1001" to which every video is brought; empty keeps the source's own average."""
+    fps: str | float = ""
+    """A rate such as 25 or "30000/1001" to which every video is brought; empty keeps the source's own average."""
     layers: Literal[1] = 1
     """The frame structure; 1 is I P P P with one reference. The three-layer structure of the design is not built yet."""
     gop: int = 12
@@ -40,8 +41,8 @@ class ClipConfig:
 
     def __post_init__(self) -> None:
         """Checks every number."""
-        check(self.seconds > 0, "clip.seconds", self.seconds, "must be positive")
-        check(self.min_seconds >= 0, "clip.min_seconds", self.min_seconds, "must not be negative")
+        check(0 < self.seconds < math.inf, "clip.seconds", self.seconds, "must be positive; 1e9 makes one clip of any video")
+        check(0 <= self.min_seconds < math.inf, "clip.min_seconds", self.min_seconds, "must be 0 or more")
         short_side_ok = self.short_side % 2 == 0 and 16 <= self.short_side <= 2160  # noqa: PLR2004 - a macroblock; 4K
         check(short_side_ok, "clip.short_side", self.short_side, "must be even and in [16, 2160]")
         check(1 <= self.gop <= 250, "clip.gop", self.gop, "must be in [1, 250]")  # noqa: PLR2004 - x264's own default
@@ -57,7 +58,7 @@ class ClipConfig:
             ConfigError: it is no number.
         """
         try:
-            return Fraction(self.fps) if self.fps else None
+            return Fraction(str(self.fps)) if self.fps else None
         except (ValueError, ZeroDivisionError):
             check(ok=False, key="clip.fps", value=self.fps, rule='must be a number or a fraction such as "30000/1001"')
             return None
@@ -81,7 +82,7 @@ class LimitConfig:
     def __post_init__(self) -> None:
         """Checks that each limit leaves room for anything at all."""
         for name in ("cpu_seconds", "wall_seconds", "memory_gib", "max_pixels", "max_seconds"):
-            check(getattr(self, name) > 0, f"limit.{name}", getattr(self, name), "must be positive")
+            check(0 < getattr(self, name) < math.inf, f"limit.{name}", getattr(self, name), "must be positive and finite")
 
 
 MAX_FPS = 240

@@ -7,13 +7,14 @@ because another ffmpeg (VDATA_FFMPEG) may not.
 from __future__ import annotations
 
 import io
+import struct
+from fractions import Fraction
 
 import av
-import av.error
 
 from vdata.errors import ContractError
 from vdata.media.clip import EncodedClip
-from vdata.media.mp4 import Packet, child, packets, slice_type
+from vdata.media.mp4 import Packet, avc_config, boxes, child, decode_time, num_references, packets, slice_type
 from vdata.media.structure import STRUCTURES
 
 __all__ = ["check_clip"]
@@ -37,7 +38,11 @@ def check_clip(clip: EncodedClip) -> None:
 
 
 def _check_layout(clip: EncodedClip) -> None:
-    """Init and fragments follow each other without a gap and are the whole file; every fragment starts on a GOP."""
+    """One track, and nothing but init and fragments: they follow each other without a gap, each starts on a GOP."""
+    moov = child(clip.mp4[: clip.init_size], b"moov")
+    num_tracks = sum(box.kind == b"trak" for box in boxes(clip.mp4, moov.body, moov.end))
+    if num_tracks != 1:
+        raise ContractError("layout", f"the clip has {num_tracks} tracks, not the one of its video")
     position = clip.init_size
     for number, fragment in enumerate(clip.fragments):
         if fragment.offset != position:
@@ -51,33 +56,43 @@ def _check_layout(clip: EncodedClip) -> None:
 
 def _check_pictures(clip: EncodedClip) -> None:
     """Picture types by their slice headers, and times by the track runs."""
-    types, shifts, durations = "", set[int](), set[int]()
-    for fragment in clip.fragments:
+    types, ticks = "", _ticks_per_frame(clip)
+    for number, fragment in enumerate(clip.fragments):
         data = clip.mp4[fragment.offset : fragment.offset + fragment.size]
+        if decode_time(data) != fragment.first_frame * ticks:
+            at = f"{decode_time(data)} ticks, not at {fragment.first_frame * ticks}"
+            raise ContractError("times", f"fragment {number} of frame {fragment.first_frame} starts at {at}")
         for packet in packets(data):
             types += _type(data, packet)
-            shifts.add(packet.shift)
-            durations.add(packet.duration)
+            if packet.shift or packet.duration != ticks:
+                took = f"lasts {packet.duration} ticks and is shown {packet.shift} late"
+                raise ContractError("times", f"frame {len(types) - 1} {took}, not {ticks} and 0, at {clip.fps} frames/s")
     wanted = _structure_types(clip)
     if types != wanted:
         raise ContractError("frame_types", f"the pictures are {_differing(types, wanted)} in a clip of GOP {clip.gop}")
-    if shifts != {0} or len(durations) != 1:
-        raise ContractError("times", f"composition shifts {sorted(shifts)}, durations {sorted(durations)}: not constant")
-    first = clip.mp4[clip.init_size : clip.init_size + clip.fragments[0].size]
-    tfdt = child(first, b"moof/traf/tfdt")
-    if any(first[tfdt.body + 4 : tfdt.end]):
-        raise ContractError("times", "the first fragment does not start at time 0")
+
+
+def _ticks_per_frame(clip: EncodedClip) -> Fraction:
+    """What a frame must last, in ticks of the track's timescale."""
+    mdhd = child(clip.mp4[: clip.init_size], b"moov/trak/mdia/mdhd")
+    # Version 1 has 64-bit times before the timescale, version 0 32-bit ones.
+    place = mdhd.body + (20 if clip.mp4[mdhd.body] == 1 else 12)
+    (timescale,) = struct.unpack_from(">I", clip.mp4, place)
+    return int(timescale) / clip.fps
 
 
 def _check_stream(clip: EncodedClip) -> None:
-    """Format, size and colour tags that the decoder reads from the parameter sets."""
+    """What the parameter sets say: profile, format, size, colour tags, square pixels, one reference."""
+    config = avc_config(clip.mp4[: clip.init_size])
     with av.open(io.BytesIO(clip.mp4)) as container:
         context = container.streams.video[0].codec_context
-        profile = (context.extradata or b"\0\0")[1]
-        found = (profile, context.pix_fmt, context.width, context.height, int(context.color_range), int(context.colorspace))
-    wanted = (HIGH_PROFILE, "yuv420p", clip.width, clip.height, _MPEG_RANGE, _SMPTE170M)
+        size = (context.width, context.height)
+        colours = (int(context.color_range), int(context.colorspace))
+        found = (config[1], context.pix_fmt, size, colours, context.sample_aspect_ratio or 1, num_references(config))
+    wanted = (HIGH_PROFILE, "yuv420p", (clip.width, clip.height), (_MPEG_RANGE, _SMPTE170M), 1, 1)
     if found != wanted:
-        raise ContractError("picture_format", f"(profile, format, width, height, range, matrix) is {found}, not {wanted}")
+        names = "(profile, format, size, (range, matrix), pixel aspect, references)"
+        raise ContractError("picture_format", f"{names} is {found}, not {wanted}")
 
 
 def _check_decoded(clip: EncodedClip) -> None:

@@ -15,13 +15,13 @@ from typing import IO
 
 import ffmpeg
 
-from vdata.errors import DecodeError
+from vdata.errors import DecodeError, OpenError
 from vdata.media.canvas import canvas_for, scaled_size
 from vdata.media.clip import EncodedClip
 from vdata.media.config import ClipConfig, LimitConfig
-from vdata.media.ffmpeg import Child, running, source_url, tail
-from vdata.media.mp4 import packets, rebase
-from vdata.media.probe import PROTOCOLS, Source, probe
+from vdata.media.ffmpeg import INPUT, Child, running, tail
+from vdata.media.mp4 import decode_time, packets, rebase
+from vdata.media.probe import Source, probe
 from vdata.media.structure import STRUCTURES, Structure
 from vdata.records import Fragment, Keyframe, Picture, Video
 
@@ -61,13 +61,16 @@ def cut(root: Path, video: Video, config: ClipConfig, limits: LimitConfig) -> It
         MediaError: a limit of time or memory was reached.
     """
     path = root / video.source
+    if video.end_seconds is not None and video.end_seconds <= video.start_seconds:
+        wanted = f"from {video.start_seconds} to {video.end_seconds} s"
+        raise OpenError("empty_span", f"the wanted part of '{path.name}', {wanted}, has no length")
     plan = plan_cut(path, video, config, limits)
-    with running(encode_arguments(path, plan, video, config, limits), limits) as child:
+    with running(encode_arguments(plan, video, config, limits), limits, path) as child:
         num_frames = 0
         for item in _clips(_fragments(child.stdout), plan, config):
             num_frames += item.num_frames
             yield item
-    _check_end(child, num_frames)
+    _check_end(child, num_frames, plan.source)
 
 
 def plan_cut(path: Path, video: Video, config: ClipConfig, limits: LimitConfig) -> CutPlan:
@@ -83,15 +86,18 @@ def plan_cut(path: Path, video: Video, config: ClipConfig, limits: LimitConfig) 
     return CutPlan(source, fps, picture, canvas, STRUCTURES[config.layers], video.start_seconds)
 
 
-def encode_arguments(path: Path, plan: CutPlan, video: Video, config: ClipConfig, limits: LimitConfig) -> list[str]:
-    """Arguments of an ffmpeg that scales, pads and encodes a video to the contract, on one thread, to its output pipe."""
+def encode_arguments(plan: CutPlan, video: Video, config: ClipConfig, limits: LimitConfig) -> list[str]:
+    """Arguments of an ffmpeg that encodes a video to the contract, on one thread, from INPUT to its output pipe."""
     part: dict[str, float] = {"ss": video.start_seconds} if video.start_seconds else {}
     if video.end_seconds is not None:
         part["t"] = video.end_seconds - video.start_seconds
-    node = ffmpeg.input(source_url(path), protocol_whitelist=PROTOCOLS, threads=1, max_pixels=limits.max_pixels, **part)["V:0"]
+    # reinit_filter: where the size changes in mid-stream, a new graph would start its clock again; the scaler adapts itself.
+    options = {"threads": 1, "max_pixels": limits.max_pixels, "reinit_filter": 0, **part}
+    node = ffmpeg.input(**INPUT, **options)["V:0"]
     node = _filters(node, plan)
     node = node.output("pipe:", **_encoder(plan, config))
-    return ["-v", "error", "-filter_complex_threads", "1", *node.get_args()]
+    # repeat: each line of the log is then about one thing, and can be judged alone.
+    return ["-v", "repeat+error", "-filter_complex_threads", "1", *node.get_args()]
 
 
 def _filters(node: ffmpeg.Stream, plan: CutPlan) -> ffmpeg.Stream:
@@ -127,6 +133,8 @@ def _encoder(plan: CutPlan, config: ClipConfig) -> dict[str, str | int]:
         "fps_mode": "passthrough",
         "enc_time_base": _text(1 / plan.fps),
         "map_metadata": -1,
+        # Chapters would become a text track beside the video.
+        "map_chapters": -1,
         "movflags": plan.structure.movflags,
         "fflags": "+bitexact",
         "flags:v": "+bitexact",
@@ -179,12 +187,9 @@ def _clips(fragments: Iterator[bytes], plan: CutPlan, config: ClipConfig) -> Ite
 
 def _clip(init: bytes, group: list[bytes], plan: CutPlan, config: ClipConfig, number: int, first_frame: int) -> EncodedClip:
     parts, fragments, keyframes = [init], list[Fragment](), list[Keyframe]()
-    offset, frame, start_ticks = len(init), 0, None
+    offset, frame, start = len(init), 0, decode_time(group[0])
     for data in group:
-        rebased, ticks = rebase(data, start_ticks or 0)
-        if start_ticks is None:
-            start_ticks = ticks
-            rebased, _ = rebase(data, ticks)
+        rebased = rebase(data, start)
         pictures = packets(rebased)
         fragments.append(Fragment(frame, offset, len(rebased)))
         keyframes.append(Keyframe(frame, offset + pictures[0].offset, pictures[0].size))
@@ -207,17 +212,19 @@ def _clip(init: bytes, group: list[bytes], plan: CutPlan, config: ClipConfig, nu
         end_seconds=plan.start_seconds + float((first_frame + frame) / plan.fps),
         source_width=plan.source.width,
         source_height=plan.source.height,
-        has_audio=plan.source.has_audio,
+        has_audio=bool(plan.source.audio_codecs),
     )
 
 
-def _check_end(child: Child, num_frames: int) -> None:
+def _check_end(child: Child, num_frames: int, source: Source) -> None:
     """Nothing after a clean end.
 
     ffmpeg conceals damage and ends with status 0, but says so at level `error`; on the undamaged real videos tried it
-    says nothing there. So any word means that frames are missing or were guessed.
+    says nothing there. So any word means that frames are missing or were guessed, but for those of an audio decoder, which
+    the demuxer runs to learn the audio's form.
     """
-    words = child.words
+    about_audio = tuple(f"[{name} @ " for name in sorted(source.audio_codecs))
+    words = "\n".join(line for line in child.words.splitlines() if not line.startswith(about_audio))
     if num_frames == 0:
         raise DecodeError("no_frames", f"not one frame could be decoded (ffmpeg's status {child.status})", tail(words))
     if "partial file" in words or "Truncating packet" in words:

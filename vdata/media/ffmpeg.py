@@ -1,7 +1,8 @@
 """The ffmpeg binary as a child process: the only place where untrusted bytes are read.
 
-A child reads only files and pipes, cannot outlive its parent, and has limits of CPU time, clock time and memory. Nothing is
-ever passed through a shell.
+A child reads one open file and nothing else: it is handed a descriptor, so that neither a name nor a playlist under a video's
+name means anything to it. It cannot outlive its parent, and has limits of CPU time, clock time and memory. Nothing is ever
+passed through a shell.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import ctypes
 import os
 import resource
 import signal
+import stat
 import subprocess
 import tempfile
 import threading
@@ -24,10 +26,15 @@ import imageio_ffmpeg
 from vdata.errors import MediaError, OpenError
 from vdata.media.config import LimitConfig
 
-__all__ = ["Child", "binary", "running", "source_url", "tail", "version"]
+__all__ = ["INPUT", "Child", "binary", "running", "tail", "version"]
+
+INPUT: dict[str, str | int] = {"filename": "fd:", "protocol_whitelist": "fd", "fd": 0}
+"""The input that `running` provides, as ffmpeg-python's `input` takes it."""
 
 TAIL_BYTES = 2000
 """How much of ffmpeg's last words an error row keeps."""
+WORDS_BYTES = 2**16
+"""How much is read of each end of its words; a damaged film can fill gigabytes."""
 PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -67,17 +74,19 @@ class Child:
 
 
 @contextmanager
-def running(arguments: Sequence[str], limits: LimitConfig) -> Iterator[Child]:
-    """A child ffmpeg with its limits, killed if the block is left before it ends.
+def running(arguments: Sequence[str], limits: LimitConfig, source: Path | None = None) -> Iterator[Child]:
+    """A child ffmpeg with its limits, killed if the block is left before it ends. `source` is the file behind INPUT.
 
     Raises:
+        OpenError: `source` is not there, or is no regular file.
         MediaError: a limit ended it (`timeout`, `memory`); retryable.
     """
     with (
+        _opened(source) as file,
         tempfile.TemporaryFile() as log,
         subprocess.Popen(
             [binary(), "-hide_banner", "-nostdin", *arguments],
-            stdin=subprocess.DEVNULL,
+            stdin=file,
             stdout=subprocess.PIPE,
             stderr=log,
             preexec_fn=_limiter(limits),  # noqa: PLW1509 - two kinds of system call, prepared before the fork
@@ -95,8 +104,7 @@ def running(arguments: Sequence[str], limits: LimitConfig) -> Iterator[Child]:
         finally:
             timer.cancel()
             process.kill()
-        log.seek(0)
-        child.words = log.read().decode("utf-8", "replace")
+        child.words = _both_ends(log)
     _raise_for_limits(child, limits)
 
 
@@ -137,8 +145,24 @@ def _raise_for_limits(child: Child, limits: LimitConfig) -> None:
         raise MediaError("memory", f"ffmpeg ran out of memory: {who}", tail(child.words), retryable=True)
 
 
-def source_url(path: Path) -> str:
-    """The path as ffmpeg's file protocol: a leading dash or a colon in a name means nothing to it."""
-    if not path.is_file():
-        raise OpenError("missing", f"'{path}' is not there, or is no regular file")
-    return f"file:{path}"
+def _opened(source: Path | None) -> IO[bytes]:
+    """The source opened for reading; without one, a file that is always at its end."""
+    path = source or Path(os.devnull)
+    try:
+        # Before it is opened: opening a FIFO waits for its writer.
+        if source is None or stat.S_ISREG(path.stat().st_mode):
+            return path.open("rb")
+    except OSError as error:
+        raise OpenError("missing", f"'{path.name}' cannot be opened: {error.strerror}") from error
+    raise OpenError("not_regular", f"'{path.name}' is no regular file")
+
+
+def _both_ends(log: IO[bytes]) -> str:
+    """The beginning and the end of a long log, the whole of a short one."""
+    size = log.seek(0, os.SEEK_END)
+    log.seek(0)
+    words = log.read(WORDS_BYTES)
+    if size > WORDS_BYTES:
+        log.seek(max(WORDS_BYTES, size - WORDS_BYTES))
+        words += log.read()
+    return words.decode("utf-8", "replace")

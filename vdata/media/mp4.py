@@ -14,7 +14,19 @@ from dataclasses import dataclass
 
 from vdata.errors import ContractError
 
-__all__ = ["Box", "Packet", "avc_config", "boxes", "child", "nal_units", "packets", "rebase", "slice_type"]
+__all__ = [
+    "Box",
+    "Packet",
+    "avc_config",
+    "boxes",
+    "child",
+    "decode_time",
+    "nal_units",
+    "num_references",
+    "packets",
+    "rebase",
+    "slice_type",
+]
 
 _SAMPLE_IS_NON_SYNC = 0x00010000
 _SLICE_TYPES = ("P", "B", "I", "SP", "SI")
@@ -114,17 +126,26 @@ def packets(fragment: bytes) -> list[Packet]:
     return found
 
 
-def rebase(fragment: bytes, ticks: int) -> tuple[bytes, int]:
-    """The fragment with its decode time lowered by `ticks`, and its old decode time. Sizes stay as they are.
+def decode_time(fragment: bytes) -> int:
+    """The decode time of the fragment's first picture, in ticks."""
+    tfdt = child(fragment, b"moof/traf/tfdt")
+    (ticks,) = struct.unpack_from(_time_code(fragment, tfdt), fragment, tfdt.body + 4)
+    return int(ticks)
+
+
+def rebase(fragment: bytes, ticks: int) -> bytes:
+    """The fragment with its decode time lowered by `ticks`. Sizes stay as they are.
 
     A clip is cut from a longer stream at a fragment's start; its own first fragment must begin at time 0.
     """
     tfdt = child(fragment, b"moof/traf/tfdt")
-    code = ">Q" if fragment[tfdt.body] == 1 else ">I"
-    (old,) = struct.unpack_from(code, fragment, tfdt.body + 4)
     changed = bytearray(fragment)
-    struct.pack_into(code, changed, tfdt.body + 4, old - ticks)
-    return bytes(changed), old
+    struct.pack_into(_time_code(fragment, tfdt), changed, tfdt.body + 4, decode_time(fragment) - ticks)
+    return bytes(changed)
+
+
+def _time_code(fragment: bytes, tfdt: Box) -> str:
+    return ">Q" if fragment[tfdt.body] == 1 else ">I"
 
 
 def avc_config(init: bytes) -> bytes:
@@ -167,6 +188,29 @@ def slice_type(picture: bytes) -> str:
     raise ContractError("slice", f"a packet of {len(picture)} bytes holds no slice")
 
 
+def num_references(config: bytes) -> int:
+    """The most reference frames that an avcC's first sequence parameter set allows (max_num_ref_frames).
+
+    Raises:
+        ContractError: a scaling matrix, or a picture order that our encoder never writes.
+    """
+    (size,) = struct.unpack_from(">H", config, 6)
+    # Emulation prevention bytes could only stand where two zero bytes do; the fields below are not yet that far.
+    sps = config[8 : 8 + size]
+    position = 4 * 8
+    for _ in range(4):  # seq_parameter_set_id, chroma_format_idc, both bit depths
+        _, position = _exp_golomb(sps, position)
+    if _bit(sps, position + 1):
+        raise ContractError("picture_format", "the stream has a scaling matrix")
+    _, position = _exp_golomb(sps, position + 2)  # log2_max_frame_num
+    order, position = _exp_golomb(sps, position)
+    if order == 1:
+        raise ContractError("picture_format", "the stream has picture order count type 1")
+    if order == 0:
+        _, position = _exp_golomb(sps, position)  # log2_max_pic_order_cnt_lsb
+    return _exp_golomb(sps, position)[0]
+
+
 def _track_defaults(fragment: bytes, tfhd: Box) -> tuple[int, int, int]:
     """Default duration, size and flags of a tfhd box; 0 where it says none."""
     (flags,) = struct.unpack_from(">I", fragment, tfhd.body)
@@ -187,10 +231,14 @@ def _exp_golomb(data: bytes, position: int) -> tuple[int, int]:
     A slice header holds no emulation prevention bytes this early.
     """
     zeros = 0
-    while not data[position >> 3] >> (7 - (position & 7)) & 1:
+    while not _bit(data, position):
         zeros, position = zeros + 1, position + 1
     value = 0
     for _ in range(zeros + 1):
-        value = value << 1 | data[position >> 3] >> (7 - (position & 7)) & 1
+        value = value << 1 | _bit(data, position)
         position += 1
     return value - 1, position
+
+
+def _bit(data: bytes, position: int) -> int:
+    return data[position >> 3] >> (7 - (position & 7)) & 1

@@ -6,6 +6,7 @@ gains or loses frames. So the packets' times are listed (`-c copy -f framecrc`) 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,13 +19,14 @@ import ffmpeg
 
 from vdata.errors import OpenError
 from vdata.media.config import MAX_FPS, LimitConfig
-from vdata.media.ffmpeg import running, source_url, tail
+from vdata.media.ffmpeg import INPUT, running, tail
 
 __all__ = ["Source", "average_rate", "probe"]
 
-PROTOCOLS = "file,pipe"
-"""What ffmpeg may open: a playlist under a video's name reaches no network."""
+MIN_FPS = Fraction(1, 1000)
+"""The lowest frame rate: times that are farther apart come from damage."""
 _ROUNDING = Fraction(2, 1000)
+_EVEN_SHARE = 0.9
 _NO_PTS = -(2**63)
 _HDR_TRANSFERS = ("smpte2084", "arib-std-b67")
 
@@ -43,7 +45,8 @@ class Source:
     num_packets: int
     duration_seconds: float
     codec: str
-    has_audio: bool
+    audio_codecs: frozenset[str]
+    """Names that ffmpeg gives to the audio streams' codecs and decoders; empty without audio."""
     is_hdr: bool
 
 
@@ -54,10 +57,8 @@ def probe(path: Path, limits: LimitConfig) -> Source:
         OpenError: `not_video`, `no_video_stream`, `no_frames`, `too_large` or `too_long`, with ffmpeg's last words.
         MediaError: a limit was reached.
     """
-    url = source_url(path)
-    node = ffmpeg.input(url, protocol_whitelist=PROTOCOLS)["V:0"]
-    arguments = node.output("pipe:", format="framecrc", codec="copy").get_args()
-    with running(["-v", "info", *arguments], limits) as child:
+    arguments = ffmpeg.input(**INPUT)["V:0"].output("pipe:", format="framecrc", codec="copy").get_args()
+    with running(["-v", "info", *arguments], limits, path) as child:
         lines = child.stdout.read().decode("ascii", "replace").splitlines()
     words = child.words
     header = dict(re.findall(r"^#(\w+) 0: (.*)$", "\n".join(lines[:16]), re.MULTILINE))
@@ -69,24 +70,34 @@ def probe(path: Path, limits: LimitConfig) -> Source:
     return source
 
 
-def average_rate(times: Sequence[Fraction]) -> Fraction:
-    """Frames per second from presentation times in seconds, in any order.
+def average_rate(times: Sequence[int], tick: Fraction) -> Fraction:
+    """Frames per second from presentation times in any order, in ticks of so many seconds.
 
-    A round rate is taken when it fits the whole stream but for the rounding of the container's times: the milliseconds of
-    a Matroska file then still mean 30000/1001. One frame alone has no rate and gets 25.
+    A stream of even steps but for a few gaps has the rate of its steps: a frame that is missing shortens no film. Any
+    other has its average. A round rate is taken when it fits but for the rounding of the container's times: the milliseconds
+    of a Matroska file then still mean 30000/1001. One frame alone has no rate and gets 25.
 
     Source: our own choice.
     """
     distinct = sorted(set(times))
-    if len(distinct) < 2:  # noqa: PLR2004 - two times make a duration
+    steps = [later - earlier for earlier, later in pairwise(distinct)]
+    if not steps:
         return Fraction(25)
-    span = distinct[-1] - distinct[0]
-    average = (len(distinct) - 1) / span
-    misfits = {rate: abs(span - (len(distinct) - 1) / rate) for rate in _round_rates(average) if rate > 0}
-    rate = min(misfits, key=lambda rate: misfits[rate], default=average)
-    if misfits.get(rate, span) <= min(_ROUNDING, 1 / (4 * rate)):
-        return rate
-    return min(average.limit_denominator(10_000), Fraction(MAX_FPS))
+    slack = _ROUNDING / tick
+    middle = median_low(steps)
+    even = [step for step in steps if abs(step - middle) <= slack]
+    kept = even if len(even) >= _EVEN_SHARE * len(steps) else steps
+    return _rounded(len(kept), sum(kept) * tick)
+
+
+def _rounded(num_steps: int, span: Fraction) -> Fraction:
+    """The rate of so many steps in so many seconds, or the round one beside it, within what a clip may have."""
+    average = num_steps / span
+    misfits = {rate: abs(span - num_steps / rate) for rate in _round_rates(average) if rate > 0}
+    nearest = min(misfits, key=lambda rate: misfits[rate], default=average)
+    fits = misfits.get(nearest, span) <= min(_ROUNDING, 1 / (4 * nearest))
+    rate = nearest if fits else average.limit_denominator(10_000)
+    return min(max(rate, MIN_FPS), Fraction(MAX_FPS))
 
 
 def _round_rates(average: Fraction) -> tuple[Fraction, ...]:
@@ -95,14 +106,12 @@ def _round_rates(average: Fraction) -> tuple[Fraction, ...]:
     return Fraction(round(average)), round(average / ntsc) * ntsc, Fraction(round(2 * average), 2)
 
 
-def _stream_rate(times: Sequence[tuple[int, int]], tick: Fraction) -> Fraction:
-    """The average rate of a stream from its packets' (pts, dts), in ticks of so many seconds."""
+def _presentation_times(times: Sequence[tuple[int, int]]) -> list[int]:
+    """The presentation times, or what stands for them, of packets' (pts, dts)."""
     if all(pts != _NO_PTS for pts, _ in times):
-        return average_rate([pts * tick for pts, _ in times])
-    # Old AVI files give most packets no presentation time, and a gap in decode time where B-frames are packed; but their
-    # frames are evenly spaced, so the middle step is the rate.
-    steps = [later - earlier for (_, earlier), (_, later) in pairwise(times) if later > earlier]
-    return min(1 / (median_low(steps) * tick), Fraction(MAX_FPS)) if steps else Fraction(25)
+        return [pts for pts, _ in times]
+    # Old AVI files give most packets no presentation time; their frames are evenly spaced by decode time.
+    return [dts for _, dts in times]
 
 
 def _packet_time(line: str) -> tuple[int, int]:
@@ -111,12 +120,12 @@ def _packet_time(line: str) -> tuple[int, int]:
     return int(pts), int(dts)
 
 
-def _source(header: dict[str, str], times: Sequence[tuple[int, int]], words: str) -> Source:
-    tick = Fraction(header["tb"])
-    fps = _stream_rate(times, tick)
+def _source(header: dict[str, str], packet_times: Sequence[tuple[int, int]], words: str) -> Source:
+    tick, times, described = Fraction(header["tb"]), _presentation_times(packet_times), _described_stream(words)
+    fps = average_rate(times, tick)
     width, height = (int(side) for side in header["dimensions"].split("x"))
     aspect = Fraction(width, height) * _pixel_aspect(header.get("sar", "0/1"))
-    if _is_turned(words):
+    if _is_turned(described):
         width, height, aspect = height, width, 1 / aspect
     return Source(
         width=width,
@@ -124,11 +133,24 @@ def _source(header: dict[str, str], times: Sequence[tuple[int, int]], words: str
         aspect=aspect,
         fps=fps,
         num_packets=len(times),
-        duration_seconds=float(len(times) / fps),
+        duration_seconds=float((max(times) - min(times)) * tick + 1 / fps),
         codec=header.get("codec_id", ""),
-        has_audio=bool(re.search(r"Stream #\d+:\d+.*: Audio: ", words)),
-        is_hdr=any(name in words for name in _HDR_TRANSFERS),
+        audio_codecs=frozenset(re.findall(r"\w+", " ".join(re.findall(r": Audio: (\w+(?: \(\w+\))*)", words)))),
+        is_hdr=any(name in described[0] for name in _HDR_TRANSFERS),
     )
+
+
+def _described_stream(words: str) -> list[str]:
+    """The lines of ffmpeg about the stream that was read: its own, then its side data and metadata.
+
+    Nothing else is searched: a file's metadata may say anything.
+    """
+    lines = words.splitlines()
+    number = next((match[1] for line in lines if (match := re.match(r"  Stream #0:(\d+) -> #0:0 ", line))), "0")
+    own = re.compile(rf"  Stream #0:{number}\b.*?: Video: ")
+    first = next((place for place, line in enumerate(lines) if own.match(line)), len(lines))
+    after = itertools.takewhile(lambda line: line.startswith("    "), lines[first + 1 :])
+    return [*(lines[first : first + 1] or [""]), *after]
 
 
 def _pixel_aspect(text: str) -> Fraction:
@@ -137,10 +159,11 @@ def _pixel_aspect(text: str) -> Fraction:
     return Fraction(numerator, denominator) if numerator > 0 and denominator > 0 else Fraction(1)
 
 
-def _is_turned(words: str) -> bool:
+def _is_turned(described: Sequence[str]) -> bool:
     """Whether the display matrix turns the picture by a quarter, either way."""
-    match = re.search(r"rotation of (-?\d+(?:\.\d+)?) degrees", words)
-    return match is not None and round(float(match[1]) / 90) % 2 == 1
+    # A metadata line of that name has blanks before its colon.
+    turns = [match[1] for line in described if (match := re.match(r" +Display ?Matrix: rotation of (-?\d+(?:\.\d+)?) ", line))]
+    return bool(turns) and round(float(turns[0]) / 90) % 2 == 1
 
 
 def _refusal(path: Path, words: str) -> OpenError:
