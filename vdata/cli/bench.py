@@ -47,7 +47,7 @@ def print_figures(figures: Sequence[Figure]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("case", "variant", "median", "95 % interval", "ratio", "CPU s", box=None, pad_edge=False)
+    table = Table("case", "variant", "median", "low - high", "ratio", "CPU s", box=None, pad_edge=False)
     for figure in figures:
         if figure.skipped:
             table.add_row(figure.name, figure.variant, "skipped", figure.skipped)

@@ -129,9 +129,9 @@ def r3d50() -> Backbone:
 def r3d_small() -> Backbone:
     """R3D of one block a stage, for clips of 8 to 16 frames at 48 to 64 pixels on a CPU: 128 features, 904,128 parameters.
 
-    Its stem sees every frame beside its deviation from the mean over time. On the sample dataset 400 supervised steps of the
-    plain network left motion at chance (0.17, 6 classes), 100 steps on the deviation gave 0.75: in so short a run the still
-    background hides what moves.
+    Its stem sees every frame beside its deviation from the mean over time. On a variant of the sample dataset with one
+    background 400 supervised steps of the plain network left motion at chance (0.17, 6 classes), 100 steps on the deviation
+    gave 0.75: in so short a run what stands still hides what moves.
 
     Source: our own choice.
     """
