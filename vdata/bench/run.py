@@ -102,9 +102,9 @@ def _lines(path: str) -> list[str]:
 
 def _commit() -> str:
     """The checkout's commit, with "-dirty" if files differ from it; empty outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude=*"]
     git = shutil.which("git")
-    return subprocess.run([git, *command[1:]], capture_output=True, text=True, check=False).stdout.strip() if git else ""
+    command = [git or "", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude=*"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() if git else ""
 
 
 def _version(name: str) -> str:
