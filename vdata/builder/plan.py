@@ -20,7 +20,7 @@ from vdata.config import digest
 from vdata.records import Skipped, Video
 from vdata.shards.layout import replacing
 
-__all__ = ["Plan", "PlannedVideo", "clip_index", "make_plan", "read_plan", "write_plan"]
+__all__ = ["Plan", "PlannedVideo", "clip_index", "make_plan", "read_plan", "video_columns", "write_plan"]
 
 CLIP_BITS = 20
 """Bits of a clip's stable number that count within its video: a million clips a video, 8 million million videos."""
@@ -85,6 +85,19 @@ def clip_index(video_index: int, clip_in_video: int) -> int:
     return video_index << CLIP_BITS | clip_in_video
 
 
+def video_columns(video: Video) -> dict[str, Any]:
+    """What plan and rows alike say of a video, by column."""
+    return {
+        "video_id": video.video_id,
+        "source": video.source,
+        "split": video.split,
+        "splits": list(video.splits),
+        "label": video.label,
+        "labels": list(video.labels),
+        "label_name": video.label_name,
+    }
+
+
 def write_plan(folder: Path, plan: Plan) -> None:
     """Saves the plan as plan.parquet, whole or not at all."""
     rows = _rows(plan) + [_skipped_row(item) for item in plan.skipped]
@@ -137,13 +150,7 @@ def _row(planned: PlannedVideo) -> dict[str, Any]:
         "shard": planned.shard,
         "video_index": planned.video_index,
         "source_bytes": planned.source_bytes,
-        "video_id": video.video_id,
-        "source": video.source,
-        "split": video.split,
-        "splits": list(video.splits),
-        "label": video.label,
-        "labels": list(video.labels),
-        "label_name": video.label_name,
+        **video_columns(video),
         "start_seconds": video.start_seconds,
         "end_seconds": video.end_seconds,
         "facts": [_fact(name, value) for name, value in video.facts.items()],

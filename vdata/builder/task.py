@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from vdata.builder.config import BuildConfig
-from vdata.builder.plan import PlannedVideo, clip_index
+from vdata.builder.plan import PlannedVideo, clip_index, video_columns
 from vdata.datasets import DATASETS
 from vdata.errors import MediaError
 from vdata.extract import EXTRACTORS, Extractor
 from vdata.media.clip import EncodedClip
 from vdata.media.contract import check_clip
 from vdata.media.cut import DroppedTail, cut
-from vdata.records import Failure, Video
+from vdata.records import Failure
 from vdata.shards.keys import clip_key
 from vdata.shards.schema import clip_columns, row_schema
 from vdata.shards.write import ShardWriter
@@ -127,7 +127,7 @@ class _Job:
             "video_index": self._planned.video_index,
             "dataset": self._order.config.dataset,
             "fields": list(self._order.config.extract),
-            **_video_columns(video),
+            **video_columns(video),
             **clip_columns(clip),
             **video.facts,
         }
@@ -145,15 +145,3 @@ class _Job:
             retryable=error.retryable,
         )
         self._writer.fail(failure)
-
-
-def _video_columns(video: Video) -> dict[str, Any]:
-    return {
-        "video_id": video.video_id,
-        "source": video.source,
-        "split": video.split,
-        "splits": list(video.splits),
-        "label": video.label,
-        "labels": list(video.labels),
-        "label_name": video.label_name,
-    }
