@@ -17,8 +17,9 @@ from vdata.bench import Bench, Skip, Variant
 from vdata.extract import EXTRACTORS
 from vdata.media.config import ClipConfig, LimitConfig
 from vdata.media.contract import check_clip
-from vdata.media.cut import DroppedTail, cut, encode_arguments, plan_cut
+from vdata.media.cut import CutPlan, DroppedTail, cut, encode_arguments, plan_cut
 from vdata.media.ffmpeg import binary
+from vdata.media.source import open_source
 from vdata.records import Video
 
 UNIT = "frames/s"
@@ -32,7 +33,7 @@ def variants(bench: Bench) -> Sequence[Variant | Skip]:
     picture = open_shards(bench.shards)[0].row["picture"]
     config = ClipConfig(short_side=min(picture["width"], picture["height"]))
     paths = [bench.scratch / video.source for video in videos]
-    plans = [plan_cut(path, video, config, LIMITS) for path, video in zip(paths, videos, strict=True)]
+    plans = [_plan(bench.scratch, video, config) for video in videos]
     commands = [encode_arguments(plan, video, config, LIMITS) for plan, video in zip(plans, videos, strict=True)]
     extractors = [EXTRACTORS[name](EXTRACTORS[name].Config()) for name in EXTRACT]
     num_frames = sum(_count(bench.scratch, video, config) for video in videos)
@@ -73,6 +74,11 @@ def _sources(bench: Bench) -> list[Video]:
         if found != shards[number].row["num_frames"]:
             raise ValueError(f"{found} frames were cut from clip '{shards[number].key}' of {shards[number].row['num_frames']}")
     return videos
+
+
+def _plan(root: Path, video: Video, config: ClipConfig) -> CutPlan:
+    with open_source(root, video.source) as file:
+        return plan_cut(file, video, config, LIMITS)
 
 
 def _count(root: Path, video: Video, config: ClipConfig) -> int:

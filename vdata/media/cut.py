@@ -22,6 +22,7 @@ from vdata.media.config import ClipConfig, LimitConfig
 from vdata.media.ffmpeg import INPUT, Child, running, tail
 from vdata.media.mp4 import decode_time, packets, rebase
 from vdata.media.probe import Source, probe
+from vdata.media.source import SourceFile, open_source
 from vdata.media.structure import STRUCTURES, Structure
 from vdata.records import Fragment, Keyframe, Picture, Video
 
@@ -60,26 +61,26 @@ def cut(root: Path, video: Video, config: ClipConfig, limits: LimitConfig) -> It
         DecodeError: the stream is damaged; what was whole has been yielded before.
         MediaError: a limit of time or memory was reached.
     """
-    path = root / video.source
     if video.end_seconds is not None and video.end_seconds <= video.start_seconds:
         wanted = f"from {video.start_seconds} to {video.end_seconds} s"
-        raise OpenError("empty_span", f"the wanted part of '{path.name}', {wanted}, has no length")
-    plan = plan_cut(path, video, config, limits)
-    with running(encode_arguments(plan, video, config, limits), limits, path) as child:
-        num_frames = 0
-        for item in _clips(_fragments(child.stdout), plan, config):
-            num_frames += item.num_frames
-            yield item
+        raise OpenError("empty_span", f"the wanted part of '{video.source}', {wanted}, has no length")
+    with open_source(root, video.source) as file:
+        plan = plan_cut(file, video, config, limits)
+        with running(encode_arguments(plan, video, config, limits), limits, file) as child:
+            num_frames = 0
+            for item in _clips(_fragments(child.stdout), plan, config):
+                num_frames += item.num_frames
+                yield item
     _check_end(child, num_frames, plan.source)
 
 
-def plan_cut(path: Path, video: Video, config: ClipConfig, limits: LimitConfig) -> CutPlan:
+def plan_cut(file: SourceFile, video: Video, config: ClipConfig, limits: LimitConfig) -> CutPlan:
     """Sizes, rate and structure for a video, by one pass over its packets.
 
     Raises:
         OpenError: the file is no usable video.
     """
-    source = probe(path, limits)
+    source = probe(file, limits)
     picture = scaled_size(source.width, source.height, source.aspect, short_side=config.short_side, enlarge=config.enlarge)
     canvas = canvas_for(picture, config.short_side)
     fps = config.rate or source.fps

@@ -11,20 +11,19 @@ import ctypes
 import os
 import resource
 import signal
-import stat
 import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 from typing import IO, cast
 
 import imageio_ffmpeg
 
-from vdata.errors import MediaError, OpenError
+from vdata.errors import MediaError
 from vdata.media.config import LimitConfig
+from vdata.media.source import SourceFile
 
 __all__ = ["INPUT", "Child", "binary", "running", "tail", "version"]
 
@@ -74,19 +73,20 @@ class Child:
 
 
 @contextmanager
-def running(arguments: Sequence[str], limits: LimitConfig, source: Path | None = None) -> Iterator[Child]:
+def running(arguments: Sequence[str], limits: LimitConfig, source: SourceFile | None = None) -> Iterator[Child]:
     """A child ffmpeg with its limits, killed if the block is left before it ends. `source` is the file behind INPUT.
 
     Raises:
-        OpenError: `source` is not there, or is no regular file.
         MediaError: a limit ended it (`timeout`, `memory`); retryable.
     """
+    if source:
+        # The child shares the file's position, and an earlier one has moved it.
+        source.file.seek(0)
     with (
-        _opened(source) as file,
         tempfile.TemporaryFile() as log,
         subprocess.Popen(
             [binary(), "-hide_banner", "-nostdin", *arguments],
-            stdin=file,
+            stdin=source.file if source else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
             preexec_fn=_limiter(limits),  # noqa: PLW1509 - two kinds of system call, prepared before the fork
@@ -143,18 +143,6 @@ def _raise_for_limits(child: Child, limits: LimitConfig) -> None:
     if killed or (child.status and "Cannot allocate memory" in child.words):
         who = "the machine had none left" if killed else f"it asked for more than limit.memory_gib ({limits.memory_gib})"
         raise MediaError("memory", f"ffmpeg ran out of memory: {who}", tail(child.words), retryable=True)
-
-
-def _opened(source: Path | None) -> IO[bytes]:
-    """The source opened for reading; without one, a file that is always at its end."""
-    path = source or Path(os.devnull)
-    try:
-        # Before it is opened: opening a FIFO waits for its writer.
-        if source is None or stat.S_ISREG(path.stat().st_mode):
-            return path.open("rb")
-    except OSError as error:
-        raise OpenError("missing", f"'{path.name}' cannot be opened: {error.strerror}") from error
-    raise OpenError("not_regular", f"'{path.name}' is no regular file")
 
 
 def _both_ends(log: IO[bytes]) -> str:

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from pathlib import Path
 from statistics import median_low
 
 import ffmpeg
@@ -20,6 +19,7 @@ import ffmpeg
 from vdata.errors import OpenError
 from vdata.media.config import MAX_FPS, LimitConfig
 from vdata.media.ffmpeg import INPUT, running, tail
+from vdata.media.source import SourceFile
 
 __all__ = ["Source", "average_rate", "probe"]
 
@@ -50,7 +50,7 @@ class Source:
     is_hdr: bool
 
 
-def probe(path: Path, limits: LimitConfig) -> Source:
+def probe(file: SourceFile, limits: LimitConfig) -> Source:
     """What the first video stream of a file is.
 
     Raises:
@@ -58,13 +58,13 @@ def probe(path: Path, limits: LimitConfig) -> Source:
         MediaError: a limit was reached.
     """
     arguments = ffmpeg.input(**INPUT)["V:0"].output("pipe:", format="framecrc", codec="copy").get_args()
-    with running(["-v", "info", *arguments], limits, path) as child:
+    with running(["-v", "info", *arguments], limits, file) as child:
         lines = child.stdout.read().decode("ascii", "replace").splitlines()
     words = child.words
     header = dict(re.findall(r"^#(\w+) 0: (.*)$", "\n".join(lines[:16]), re.MULTILINE))
     times = [_packet_time(line) for line in lines if not line.startswith("#")]
     if not times or "dimensions" not in header:
-        raise _refusal(path, words)
+        raise _refusal(file, words)
     source = _source(header, times, words)
     _check_limits(source, limits)
     return source
@@ -166,9 +166,9 @@ def _is_turned(described: Sequence[str]) -> bool:
     return bool(turns) and round(float(turns[0]) / 90) % 2 == 1
 
 
-def _refusal(path: Path, words: str) -> OpenError:
-    name = path.name
-    if path.stat().st_size == 0:
+def _refusal(file: SourceFile, words: str) -> OpenError:
+    name = file.name
+    if file.num_bytes == 0:
         return OpenError("empty", f"'{name}' has no bytes")
     if "matches no streams" in words:
         return OpenError("no_video_stream", f"'{name}' opens, but holds no video stream", tail(words))
