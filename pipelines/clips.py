@@ -47,10 +47,9 @@ class JoinedIndex:
         """Joins the arrays."""
         self._indexes = indexes
         self._first_clip = _first([len(index) for index in indexes])
-        self._first_shard = _first([_end(index.shard) for index in indexes])
         for name in (*_PER_CLIP, *_PER_FRAGMENT):
             setattr(self, name, np.concatenate([getattr(index, name) for index in indexes]))
-        self.shard = _joined([index.shard for index in indexes], self._first_shard)
+        self.shard = _joined([index.shard for index in indexes], _first([_end(index.shard) for index in indexes]))
         self.video = _joined([index.video for index in indexes], _first([_end(index.video) for index in indexes]))
         self.index = _joined([index.index for index in indexes], _first([_end(index.index) for index in indexes]))
         starts = [index.fragment_start[:-1] for index in indexes]
@@ -62,19 +61,29 @@ class JoinedIndex:
         """The number of clips."""
         return int(self._first_clip[-1])
 
-    def tar_path(self, shard: int) -> Path:
-        """The tar of a shard, numbered as in `shard`."""
-        folder = int(np.searchsorted(self._first_shard, shard, "right")) - 1
-        return self._indexes[folder].tar_path(shard - int(self._first_shard[folder]))
+    @property
+    def folder(self) -> Path:
+        """The first of the folders."""
+        return self._indexes[0].folder
+
+    def mp4_path(self, i: int) -> Path:
+        """The file that holds the MP4 of clip i."""
+        index, own = self._place(i)
+        return index.mp4_path(own)
 
     def key(self, i: int) -> str:
         """The key of clip i, which is unique within its folder."""
-        folder = int(np.searchsorted(self._first_clip, i, "right")) - 1
-        return self._indexes[folder].key(i - int(self._first_clip[folder]))
+        index, own = self._place(i)
+        return index.key(own)
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """A scalar column of the rows, (N,)."""
         return np.concatenate([index.column(name) for index in self._indexes])
+
+    def _place(self, i: int) -> tuple[Index, int]:
+        """The index of clip i, and its number there."""
+        folder = int(np.searchsorted(self._first_clip, i, "right")) - 1
+        return self._indexes[folder], i - int(self._first_clip[folder])
 
 
 Clips = Index | JoinedIndex

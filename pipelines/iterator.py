@@ -226,7 +226,7 @@ def _used(clips: Clips, views: Sequence[View], where: npt.NDArray[np.bool_] | No
         _log.warning("%d of %d clips are shorter than the %d frames of a window and left out", num_short, asked.sum(), span)
     longest = int(clips.num_frames[asked].max(initial=0))
     rule = f"has no clip left: {asked.sum()} are asked for, windows span {span} frames and the longest clip has {longest}"
-    check(len(used) > 0, "path", str(clips.tar_path(0).parent), rule)
+    check(len(used) > 0, "path", str(clips.folder), rule)
     return used
 
 

@@ -1,4 +1,7 @@
-"""Bytes of windows: positioned reads of a clip's init and of the fragments that a window needs. No decoding, no tar parsing."""
+"""Bytes of windows: positioned reads of a clip's init and of the fragments that a window needs.
+
+No decoding, and no parsing of tar or Parquet: the index says where an MP4 lies in either.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from vdata.errors import CorruptShardError
 __all__ = ["Encoded", "Reader"]
 
 _OPEN_FILES = 256
-"""Tars kept open: a quarter of the usual limit of a process."""
+"""Files kept open: a quarter of the usual limit of a process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +44,14 @@ class Reader:
         """The fragments of clip number `clip` that hold any of `frames`.
 
         Raises:
-            CorruptShardError: the tar is absent or ends before the fragment does.
+            CorruptShardError: the file is absent or ends before the fragment does.
         """
         clips = self._clips
         first, end = int(clips.fragment_start[clip]), int(clips.fragment_start[clip + 1])
         begins = clips.fragment_frame[first:end]
         wanted = np.unique(np.searchsorted(begins, frames, "right") - 1)
         offset, size = clips.fragment_offset[first:end][wanted], clips.fragment_size[first:end][wanted]
-        path, start = clips.tar_path(int(clips.shard[clip])), int(clips.mp4_offset[clip])
+        path, start = clips.mp4_path(clip), int(clips.mp4_offset[clip])
         try:
             file = self._file(path)
             init = file.read(start, int(clips.init_size[clip]))

@@ -34,7 +34,7 @@ class Source(Protocol):
         """What the graph needs of one clip, for the frames (T,) of each view.
 
         Raises:
-            CorruptShardError: the clip cannot be used; names its tar and key.
+            CorruptShardError: the clip cannot be used; names its file and key.
         """
 
     def feeds(self, views: Sequence[View], samples: Sequence[Loaded], clips: Longs) -> dict[str, Any]:
@@ -100,6 +100,6 @@ class EncodedSource:
 
 
 def _unusable(clips: Clips, clip: int, error: MediaError) -> CorruptShardError:
-    path = clips.tar_path(int(clips.shard[clip]))
+    path = clips.mp4_path(clip)
     way_out = "on_error='skip' takes another clip in its place, `vdata verify --decode` names all such"
     return CorruptShardError(f"'{path}', key '{clips.key(clip)}': {error}; {way_out}")

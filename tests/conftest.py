@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import av
@@ -77,3 +82,119 @@ def _restored_random_state():
     state = np.random.get_state()  # noqa: NPY002 - the global generator is what leaks
     yield
     np.random.set_state(state)  # noqa: NPY002
+
+
+@dataclass
+class Page:
+    """What a web server answers under one path."""
+
+    data: bytes = b""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    cuts: list[int] = field(default_factory=list)
+    """After how many bytes the connection ends, answer by answer; the whole is sent when none is left."""
+    takes_ranges: bool = True
+    release: threading.Event | None = None
+    """An answer waits for it."""
+    hold: threading.Event | None = None
+    """The end of an answer waits for it."""
+
+
+class WebServer(ThreadingHTTPServer):
+    """A web server on localhost that misbehaves as its pages say; it answers ranges as RFC 9110 has it."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.pages: dict[str, Page] = {}
+        self.asked: list[tuple[str, str, str]] = []
+        """Method, path and Range of every request."""
+        self.logins: list[str] = []
+        """The Authorization of those that had one."""
+
+    def url(self, path: str, user: str = "") -> str:
+        return f"http://{user}127.0.0.1:{self.server_port}{path}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        wanted = self.headers.get("Range", "")
+        self.server.asked.append((self.command, self.path, wanted))
+        self.server.logins += [self.headers["Authorization"]] if "Authorization" in self.headers else []
+        page = self.server.pages.get(self.path.partition("?")[0], Page(b"nothing here", 404))
+        if page.release:
+            page.release.wait(30)
+        fresh = self.headers.get("If-Range", page.headers.get("ETag")) == page.headers.get("ETag")
+        first = int(re.match(r"bytes=(\d+)-", wanted)[1]) if wanted and fresh and page.takes_ranges else 0
+        body = page.data[first:]
+        self.send_response(206 if first else page.status)
+        if first:
+            self.send_header("Content-Range", f"bytes {first}-{len(page.data) - 1}/{len(page.data)}")
+        for name, value in ({"Content-Length": str(len(body))} | page.headers).items():
+            if value:
+                self.send_header(name, value)
+        self.end_headers()
+        with contextlib.suppress(ConnectionError):
+            self.wfile.write(body[: page.cuts.pop(0)] if page.cuts else body)
+            self.wfile.flush()
+            if page.hold:
+                page.hold.wait(30)
+        self.close_connection = True
+
+    do_HEAD = do_GET  # noqa: N815 - http.server's name
+
+    def log_message(self, *_) -> None:
+        pass
+
+
+@pytest.fixture
+def web(monkeypatch):
+    """A WebServer; nothing between it and the test."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with WebServer() as server:
+        server.Page = Page
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def _s3_server():
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - a second to import
+
+    # Its log of requests goes nowhere else.
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3(_s3_server, monkeypatch):
+    """A function that stores {key: bytes} in a fresh bucket of an S3 server on localhost and returns its URL; `s3.port`."""
+    import boto3  # noqa: PLC0415 - as above
+    import s3fs  # noqa: PLC0415 - as above
+
+    host, port = _s3_server.get_host_and_port()
+    values = {"ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "secret", "DEFAULT_REGION": "us-east-1"}
+    for name, value in ({"ENDPOINT_URL": f"http://{host}:{port}"} | values).items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    for name in ("AWS_PROFILE", "HTTP_PROXY", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    client, name = boto3.client("s3"), f"bucket-{os.urandom(6).hex()}"
+    client.create_bucket(Bucket=name)
+
+    def put(objects: dict[str, bytes]) -> str:
+        for key, data in objects.items():
+            client.put_object(Bucket=name, Key=key, Body=data)
+        return f"s3://{name}"
+
+    put.port = port
+    yield put
+    client.close()
+    # The next test may have another endpoint.
+    s3fs.S3FileSystem.clear_instance_cache()

@@ -85,6 +85,15 @@ def test_from_videos_to_verified_shards(tmp_path, make_video):
     assert vdata("verify", "out", "--decode", cwd=tmp_path).returncode == 0
 
 
+def test_a_url_is_planned_as_a_folder_is_and_shown_without_its_secrets(tmp_path, s3):
+    bucket = s3({"pre/a b/%41.mp4": b"x" * 3_000_000, "pre/c/notes.txt": b"x"})
+    dry = vdata("build", "--dataset", "folder", "--root", f"{bucket}/pre", "--dry-run", cwd=tmp_path)
+    assert dry.stdout.startswith("folder: 1 videos (1 skipped), 1 shards, 3.0 MB of sources"), dry.stderr
+    wrong = vdata("build", "--dataset", "ucf101", "--root", "sftp://me:word@host/x", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("vdata: ucf101: --root ('sftp://host/x') must be a path of this machine")
+
+
 @pytest.mark.ray
 def test_damage_is_named_and_ends_with_status_1(tmp_path, make_video):
     make_video("root/a.mp4", num_frames=30)
@@ -98,3 +107,39 @@ def test_damage_is_named_and_ends_with_status_1(tmp_path, make_video):
     assert result.returncode == 1
     key = pq.read_table(tmp_path / "out/clips-000000.parquet")["key"][0].as_py()
     assert f"clips-000000 {key}" in result.stdout
+
+
+@pytest.mark.ray
+def test_a_build_keeps_a_log_estimates_first_and_counts_its_failures(tmp_path, make_video):
+    for number in range(3):
+        make_video(f"root/{number}.mp4", num_frames=50, seed=number)
+    (tmp_path / "root/text.mp4").write_text("no video")
+    build = ("build", "--dataset", "folder", "--root", "root", "--out", "out", "--workers", "1", "--set", "clip.short_side=64")
+    dry = vdata(*build, "--dry-run", cwd=tmp_path).stdout
+    assert "roughly 0.00 hours of video, 4 clips" in dry
+    assert not (tmp_path / "out").exists()
+    stopped = vdata(*build, "--max-failed", "0.2", cwd=tmp_path)
+    assert stopped.returncode == 1
+    words = "1 of 4 videos failed, more than --max-failed 0.2 allows: not_video 1; such as 'text.mp4' (not_video: "
+    assert words in stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    made = json.loads(vdata(*build, "--max-failed", "0.25", "--json", cwd=tmp_path).stdout)
+    assert made["splits"][""]["videos_failed"] == 1
+    assert made["seconds"] >= made["seconds_building"]
+    log = (tmp_path / "out/build.log").read_text()
+    assert log.count("vdata.cli/__main__.py build --dataset folder") + log.count("/vdata/cli/__main__.py build") >= 2
+    assert "ERROR ended by BuildFailedError: 1 of 4 videos failed" in log
+    assert log.endswith("INFO done\n")
+    make_video("root/new.mp4", num_frames=30)
+    refused = vdata(*build, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "1 is new ('new.mp4'); --append builds them too" in refused.stderr
+    assert vdata(*build, "--append", cwd=tmp_path).returncode == 0
+    assert vdata("verify", "out", "--decode", cwd=tmp_path).returncode == 0
+
+
+def test_the_doctor_prints_a_line_for_each_part(tmp_path):
+    result = vdata("doctor", "--out", tmp_path, "--json")
+    found = {finding["name"]: finding for finding in json.loads(result.stdout)}
+    assert found["ffmpeg"]["state"] == "ok"
+    assert result.returncode == int(any(finding["state"] == "broken" for finding in found.values()))

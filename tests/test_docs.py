@@ -1,5 +1,6 @@
 """README and CONTRIBUTING say what is there: commands exist, code blocks run."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -71,3 +72,26 @@ def write_demo_shards(tmp_path, make_video):
     for shard, videos in plan.by_shard().items():
         build_shard(Order(out, tmp_path / "root", shard, videos, config))
     return out
+
+
+def reasons_in_the_code():
+    """The first argument of every MediaError, and the second of every Skipped, that the sources raise or make."""
+    found = set()
+    for path in (ROOT / "vdata").rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(call, ast.Call):
+                continue
+            name = getattr(call.func, "id", getattr(call.func, "attr", ""))
+            place = {"MediaError": 0, "OpenError": 0, "DecodeError": 0, "ContractError": 0, "Skipped": 1, "skip": 1}.get(name)
+            if place is not None and len(call.args) > place and isinstance(call.args[place], ast.Constant):
+                found.add(call.args[place].value)
+    return found
+
+
+def test_the_guide_explains_every_reason_and_no_other():
+    table = (ROOT / "docs/building.md").read_text().split("| Reason |")[1].split("\n\n")[0]
+    explained = {name for row in table.splitlines() for name in re.findall(r"`([a-z_]+)`", row.split(" | ")[0])}
+    # A listing's reasons come in more shapes than a call.
+    text = "".join(path.read_text() for path in (ROOT / "vdata/datasets").glob("*.py"))
+    assert reasons_in_the_code() <= explained
+    assert all(f'"{name}"' in text for name in explained - reasons_in_the_code())

@@ -8,6 +8,8 @@
         OpenError  DecodeError  ContractError
       ShardError                         shards on disk: names shard and key
         SchemaMismatchError  CorruptShardError
+      BuildFailedError                   a build that was stopped: too many failures, or workers that keep dying
+        DiskFullError                    no room for the shards
       DivergedError                      a training run whose loss is no longer finite
 
 Every message is one line: what was asked, the value found, the rule, the way out.
@@ -19,10 +21,12 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
+    "BuildFailedError",
     "ConfigError",
     "ContractError",
     "CorruptShardError",
     "DecodeError",
+    "DiskFullError",
     "DivergedError",
     "MediaError",
     "MissingExtraError",
@@ -112,6 +116,14 @@ class SchemaMismatchError(ShardError):
 
 class CorruptShardError(ShardError):
     """Bytes on disk differ from what the row promises; names shard and key."""
+
+
+class BuildFailedError(VdataError):
+    """A build was stopped before its end; what is finished stays, and the same command goes on."""
+
+
+class DiskFullError(BuildFailedError):
+    """There is no room left for the shards."""
 
 
 class DivergedError(VdataError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -9,7 +10,7 @@ import pyarrow as pa
 
 from vdata.config import check
 
-__all__ = ["Column", "Failure", "Field", "Fragment", "Keyframe", "Picture", "Skipped", "Video"]
+__all__ = ["Column", "Failure", "Field", "Fragment", "Keyframe", "Picture", "Skipped", "Video", "printable", "readable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Video:
     video_id: str
     """Unique within the dataset and split; groups the clips of one video."""
     source: str
-    """Path below the dataset's root, with forward slashes."""
+    """Path below the dataset's root, with forward slashes, as os.fsdecode gives it; or a URL without its secrets."""
     split: str = ""
     """The split that is being built; empty where a dataset has none."""
     splits: tuple[str, ...] = ()
@@ -36,6 +37,10 @@ class Video:
     """Where it ends; None is the end of the source."""
     facts: Mapping[str, int | float | str] = field(default_factory=dict)
     """Values for the columns that the dataset declares beside the common ones."""
+    num_bytes: int = field(default=-1, compare=False)
+    """Size of the source where the listing tells it; -1 where it would have to be asked for."""
+    location: str = field(default="", compare=False, repr=False)
+    """The URL where `source` leaves out a part of it that is secret. It is never printed and never stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +128,13 @@ class Column:
     type: pa.DataType
     doc: str
     """One sentence for shards/README.md."""
+
+
+def readable(name: str) -> str:
+    """A name as text that can be printed and stored: bytes that are no UTF-8 become hexadecimal escapes."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def printable(name: str) -> str:
+    """A name as text on one line that changes nothing in a terminal: control characters become escapes as well."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in readable(name))

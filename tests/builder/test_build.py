@@ -1,6 +1,7 @@
 """Whole builds on a local Ray, and single tasks without one."""
 
 import hashlib
+import itertools
 import json
 import shutil
 import sys
@@ -11,14 +12,34 @@ import pytest
 
 from vdata import open_shards
 from vdata.builder import RunConfig, build, resolve
-from vdata.builder.build import plan_splits
+from vdata.builder.build import missing_orders, plan_splits
+from vdata.builder.lock import sole_build
 from vdata.builder.plan import make_plan
-from vdata.builder.state import sole_build
+from vdata.builder.plan_file import write_plan
+from vdata.builder.report import report_split
 from vdata.builder.task import Order, build_shard
 from vdata.datasets import DATASETS
-from vdata.errors import ConfigError
+from vdata.errors import BuildFailedError, ConfigError
 from vdata.extract import EXTRACTORS
+from vdata.media.ffmpeg import binary
 from vdata.shards.verify import verify
+
+
+class Seen:
+    """A Watch that keeps what it is told."""
+
+    def __init__(self):
+        self.orders, self.done, self.retries = [], [], []
+
+    def on_plan(self, plans, orders):
+        self.orders = orders
+
+    def on_shard(self, order, tally):
+        self.done.append((order, tally))
+
+    def on_retry(self, order, why):
+        self.retries.append((order.shard, why))
+
 
 SMALL = {"clip": {"short_side": 96, "seconds": 1.0}, "plan": {"shard_mb": 0.02}}
 
@@ -44,11 +65,11 @@ def tars(folder):
 @pytest.mark.ray
 def test_two_worker_counts_give_the_same_bytes_and_the_sums_hold(root, tmp_path):
     config = resolve("folder", settings=SMALL)
-    seen = []
+    seen = Seen()
     one = build(config, root, tmp_path / "one", run=RunConfig(workers=1))
-    two = build(config, root, tmp_path / "two", run=RunConfig(workers=2), on_shard=lambda order, tally: seen.append(tally))
+    two = build(config, root, tmp_path / "two", run=RunConfig(workers=2), watches=[seen])
     assert tars(tmp_path / "one") == tars(tmp_path / "two") != {}
-    assert len(seen) == two.splits[""].num_shards > 2
+    assert len(seen.done) == two.splits[""].num_shards > 2
     for report in (one, two):
         assert report.reconciles
         counts = report.splits[""].counts()
@@ -70,16 +91,16 @@ def test_a_second_run_builds_only_what_is_missing(root, tmp_path):
     build(config, root, out, run=RunConfig(workers=1))
     whole = tars(out)
     before = {path.name: path.stat().st_mtime_ns for path in out.glob("*.tar")}
-    lost = sorted(out.glob("*.parquet"))[1]  # without its row file a shard does not count
+    lost = sorted(out.glob("clips-??????.parquet"))[1]  # without its row file a shard does not count
     lost.unlink()
     (out / ".tmp/clips-000000.dead").mkdir(parents=True)
-    done = []
-    report = build(config, root, out, run=RunConfig(workers=1), on_shard=lambda order, tally: done.append(order.shard))
-    assert [f"clips-{shard:06d}.parquet" for shard in done] == [lost.name]
+    seen = Seen()
+    report = build(config, root, out, run=RunConfig(workers=1), watches=[seen])
+    assert [f"clips-{order.shard:06d}.parquet" for order, _ in seen.done] == [lost.name]
     assert tars(out) == whole
     touched = {path.name for path in out.glob("*.tar") if path.stat().st_mtime_ns != before[path.name]}
     assert touched == {lost.with_suffix(".tar").name}
-    assert not list((out / ".tmp").iterdir())
+    assert not (out / ".tmp").exists()
     assert report.reconciles
     assert verify(out).ok
 
@@ -103,7 +124,7 @@ def test_a_crash_before_the_plan_is_continued(root, tmp_path, monkeypatch):
 
 
 def test_a_folder_has_one_build_at_a_time(root, tmp_path):
-    with sole_build(tmp_path / "out"), pytest.raises(ConfigError, match="is being built by another process"):
+    with sole_build(tmp_path / "out"), pytest.raises(ConfigError, match="is being built by process"):
         build(resolve("folder", settings=SMALL), root, tmp_path / "out")
 
 
@@ -119,9 +140,101 @@ def test_another_config_or_other_videos_are_refused(root, tmp_path):
     build(resolve("folder", settings=SMALL), root, out, run=RunConfig(workers=1))
     with pytest.raises(ConfigError, match=r"was begun with clip.gop 12, not 16"):
         build(resolve("folder", settings={**SMALL, "clip": {**SMALL["clip"], "gop": 16}}), root, out)
+    with pytest.raises(ConfigError, match=r"was begun with plan.limit 0, not 3"):
+        build(resolve("folder", settings={**SMALL, "plan": {**SMALL["plan"], "limit": 3}}), root, out)
     shutil.copy(root / "a/0.mp4", root / "a/new.mp4")
-    with pytest.raises(ConfigError, match="no longer those that"):
+    with pytest.raises(ConfigError, match=r"no longer those .*: 1 is new \('a/new.mp4'\); --append builds them too"):
         build(resolve("folder", settings=SMALL), root, out)
+
+
+@pytest.mark.ray
+def test_appended_videos_get_shards_of_their_own(root, tmp_path):
+    config, out = resolve("folder", settings=SMALL), tmp_path / "out"
+    build(config, root, out, run=RunConfig(workers=1))
+    before = {path.name: path.read_bytes() for path in out.glob("clips-*")}
+    (root / "aa").mkdir()
+    shutil.copy(root / "b/1.mp4", root / "aa/new.mp4")
+    (root / "b/1.mp4").unlink()  # gone since, which an append does not mind
+    report = build(config, root, out, run=RunConfig(workers=1, append=True))
+    assert {name: (out / name).read_bytes() for name in before} == before
+    assert report.splits[""].num_shards == len([name for name in before if name.endswith(".errors.parquet")]) + 1
+    assert verify(out, decode=True).ok
+    new = [sample.row for sample in open_shards(out) if sample.row["source"] == "aa/new.mp4"]
+    old = [sample.row for sample in open_shards(out) if sample.row["source"] == "b/1.mp4"]
+    assert (new[0]["label"], new[0]["label_name"], old[0]["label"]) == (2, "aa", 1)  # b keeps its 1
+    assert new[0]["video_index"] == 7
+    with pytest.raises(ConfigError, match=r"1 is gone \('b/1.mp4'\); bring them back"):
+        build(config, root, out)
+
+
+def test_an_append_needs_the_whole_listing(root, tmp_path):
+    config = resolve("folder", settings={**SMALL, "plan": {"limit": 2}})
+    (out := tmp_path / "out").mkdir()
+    write_plan(out, plan_splits(config, root)[""])
+    with pytest.raises(ConfigError, match=r"--append .*needs the whole listing"):
+        build(config, root, out, run=RunConfig(append=True))
+
+
+def wrapped_ffmpeg(tmp_path, monkeypatch, size, deed):
+    """Has every ffmpeg that is handed a file of `size` bytes do a deed in shell first; returns a file that counts its tries."""
+    tries, wrapper = tmp_path / "tries", tmp_path / "ffmpeg"
+    wrapper.write_text(
+        f"""#!/bin/sh
+        case "$*" in *-version*) exec {binary()} "$@";; esac
+        if [ "$(stat -L -c %s /proc/self/fd/0)" = {size} ]; then echo try >> {tries}; {deed}; fi
+        exec {binary()} "$@"
+        """
+    )
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("VDATA_FFMPEG", str(wrapper))
+    return tries
+
+
+@pytest.mark.ray
+def test_a_video_that_kills_its_workers_costs_a_row(root, tmp_path, monkeypatch):
+    """A deed that kills the worker stands for a fault in a native library, or for the kernel when memory is short."""
+    tries = wrapped_ffmpeg(tmp_path, monkeypatch, (root / "b/3.mp4").stat().st_size, "kill -9 $PPID")
+    seen = Seen()
+    report = build(resolve("folder", settings=SMALL), root, tmp_path / "out", run=RunConfig(workers=2), watches=[seen])
+    assert tries.read_text().count("try") == 3
+    assert len(seen.retries) == 3
+    assert seen.retries[-1][1].endswith("the video is given up")
+    counts = report.splits[""].counts()
+    assert (counts["videos_built"], counts["reasons"]["worker_died"]) == (5, 1)
+    assert report.reconciles
+    assert verify(tmp_path / "out", decode=True).ok
+
+
+@pytest.mark.ray
+def test_a_timeout_is_tried_again_alone_then_recorded_and_mended_later(root, tmp_path, monkeypatch):
+    """An ffmpeg that hangs on one file while a marker is there stands for a machine in trouble."""
+    marker = tmp_path / "trouble"
+    marker.touch()
+    deed = f"if [ -e {marker} ]; then exec sleep 60; fi"
+    tries = wrapped_ffmpeg(tmp_path, monkeypatch, (root / "b/3.mp4").stat().st_size, deed)
+    config = resolve("folder", settings={**SMALL, "limit": {"wall_seconds": 2}})
+    seen, out = Seen(), tmp_path / "out"
+    report = build(config, root, out, run=RunConfig(workers=2), watches=[seen])
+    assert tries.read_text().count("try") == 3
+    assert [why for _, why in seen.retries] == ["timeout of 'b/3.mp4': tried again alone, after the rest"] * 2
+    assert report.splits[""].counts()["reasons"]["timeout"] == 1
+    assert report.reconciles
+    marker.unlink()
+    before = {path.name: path.stat().st_mtime_ns for path in out.glob("clips-??????.parquet")}
+    assert build(config, root, out, run=RunConfig(workers=1)).splits[""].counts()["reasons"]["timeout"] == 1  # not asked for
+    mended = build(config, root, out, run=RunConfig(workers=1, retry_failed=True)).splits[""].counts()
+    assert "timeout" not in mended["reasons"]
+    assert mended["videos_built"] == 6
+    assert len([name for name, time in before.items() if (out / name).stat().st_mtime_ns != time]) == 1
+    assert verify(out, decode=True).ok
+
+
+@pytest.mark.ray
+def test_too_many_failures_stop_the_build_with_their_reasons(root, tmp_path):
+    words = r"1 of 7 videos failed, more than --max-failed 0.1 allows: empty 1; such as 'a/empty.mp4' \(empty: "
+    with pytest.raises(BuildFailedError, match=words):
+        build(resolve("folder", settings=SMALL), root, tmp_path / "out", run=RunConfig(workers=1, max_failed=0.1))
+    assert build(resolve("folder", settings=SMALL), root, tmp_path / "out", run=RunConfig(workers=1)).reconciles
 
 
 def orders(root, folder, config):
@@ -195,3 +308,26 @@ def test_every_real_video_is_built_or_named(videos_root, tmp_path):
     assert reasons["bad/truncated_faststart_half.mp4"] == "truncated"
     assert counts["videos_partial"] == 2
     json.dumps(report.to_mapping())
+
+
+def test_a_film_is_one_video_in_several_shards(tmp_path, make_video):
+    source = make_video("root/film.mp4", num_frames=288, size=(256, 192), velocity=(5, 3))
+    assert source.stat().st_size > 100_000
+    make_video("root/short.mp4", num_frames=20)
+    # 0.0042 minutes: 2 s of film a task.
+    settings = {**SMALL, "plan": {"task_minutes": 2 / 8 / 60}}
+    config, out = resolve("folder", settings=settings), tmp_path / "out"
+    out.mkdir()
+    (plan,) = plan_splits(config, tmp_path / "root").values()
+    assert plan.num_videos == 2
+    assert max(planned.num_parts for planned in plan.videos) == 6
+    tallies = [build_shard(order) for order in missing_orders(out, plan, config, tmp_path / "root", run="")]
+    assert len(tallies) >= 6
+    report = report_split(out, plan)
+    assert report.reconciles
+    assert (report.videos_listed, report.tally.built, report.tally.frames) == (2, 2, 308)
+    clips = sorted((s.row for s in open_shards(out) if s.row["source"] == "film.mp4"), key=lambda row: row["clip_in_video"])
+    assert [row["clip_in_video"] for row in clips] == list(range(len(clips)))
+    assert len({row["index"] for row in clips}) == len(clips)
+    assert all(a["end_seconds"] == pytest.approx(b["start_seconds"]) for a, b in itertools.pairwise(clips))
+    assert sum(row["num_frames"] for row in clips) == 288

@@ -11,6 +11,7 @@ def test_defaults_are_the_dataclasses_own():
     config = resolve("folder")
     assert config.extract == ("keyframes", "motion")
     assert config.clip.gop == 12
+    assert config.format == "tar"
 
 
 def test_settings_reach_their_sections():
@@ -24,7 +25,8 @@ def test_a_dataset_suggests_and_the_user_decides():
 
 
 def test_the_config_comes_back_from_its_plain_values():
-    config = resolve("sample", ("keyframes",), {"clip": {"gop": 8}})
+    config = resolve("sample", ("keyframes",), {"clip": {"gop": 8}, "format": "parquet"})
+    assert config.format == "parquet"
     plain = config.to_mapping()
     settings = {key: value for key, value in plain.items() if key not in {"dataset", "extract"}}
     assert resolve(plain["dataset"], tuple(plain["extract"]), settings) == config
@@ -42,6 +44,7 @@ def test_the_config_comes_back_from_its_plain_values():
         ("folder", None, {"clip": {"layers": 3}}, "clip.layers (3) must be one of 1"),
         ("folder", None, {"clip": {"fps": "fast"}}, "clip.fps ('fast') must be a number or a fraction"),
         ("folder", None, {"clip": 3}, "clip (3) must be a table of settings"),
+        ("folder", None, {"format": "zip"}, "format ('zip') must be one of tar, parquet"),
         ("folder", None, {"clip": {"seconds": float("inf")}}, "clip.seconds (inf) must be positive"),
         ("folder", ("motion", "motion"), {}, "must not name an extractor twice"),
     ],

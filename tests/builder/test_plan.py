@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vdata.builder.config import PlanConfig
-from vdata.builder.plan import clip_index, make_plan, read_plan, write_plan
+from vdata.builder.plan import changes, clip_index, extend_plan, make_plan
 from vdata.records import Skipped, Video
 
 
@@ -57,21 +57,81 @@ def test_the_limit_takes_the_first_after_the_shuffle(listing):
     assert [planned.video for planned in few.videos] == [planned.video for planned in whole.videos[:7]]
 
 
-def test_a_saved_plan_is_read_back_whole(listing, tmp_path):
-    plan = make_plan(*listing, PlanConfig())
-    write_plan(tmp_path, plan)
-    again = read_plan(tmp_path)
-    assert again == plan
-    assert again.digest == plan.digest
-    assert type(again.videos[0].video.facts["weight"]) is float
-    assert type(again.videos[0].video.facts["scene"]) is int
-
-
-def test_no_plan_is_none(tmp_path):
-    assert read_plan(tmp_path) is None
-
-
 def test_clip_numbers_never_meet():
     numbers = {clip_index(video, clip) for video in (0, 1, 2, 10**7) for clip in (0, 1, 2**20 - 1)}
     assert len(numbers) == 12
     assert max(numbers) < 2**63
+
+
+def make_films(folder, sizes):
+    videos = []
+    for name, megabytes in sizes.items():
+        (folder / name).touch()
+        os.truncate(folder / name, int(megabytes * 1e6))  # sparse: takes no room
+        videos.append(Video(name, name))
+    return videos
+
+
+def test_a_film_is_divided_and_no_task_has_more_than_one_full_part(tmp_path):
+    config = PlanConfig(task_minutes=10)  # 4,800 s of film a part
+    videos = make_films(tmp_path, {"film.mp4": 900, "short.mp4": 900, "small.mp4": 30})
+    asked = []
+
+    def seconds(video):
+        asked.append(video.source)
+        return {"film.mp4": 3 * 4800 + 1.0, "short.mp4": 4000.0}[video.source]
+
+    plan = make_plan(tmp_path, videos, config, seconds)
+    assert sorted(asked) == ["film.mp4", "short.mp4"]  # 30 MB are no film
+    film = [planned for planned in plan.videos if planned.video.source == "film.mp4"]
+    assert [(planned.part, planned.num_parts) for planned in film] == [(0, 4), (1, 4), (2, 4), (3, 4)]
+    assert len({planned.shard for planned in film}) == 4
+    assert len({planned.video_index for planned in film}) == 1
+    assert plan.num_videos == 3
+    assert plan.source_bytes == 1_830_000_000
+    assert list(plan.by_shard()) == list(range(plan.num_shards))
+
+
+def test_the_wanted_end_of_a_film_counts_not_its_length(tmp_path):
+    make_films(tmp_path, {"film.mp4": 900})
+    video = Video("film.mp4", "film.mp4", end_seconds=4900.0)
+    assert len(make_plan(tmp_path, [video], PlanConfig(), lambda _: 50_000.0).videos) == 2
+    late = Video("film.mp4", "film.mp4", start_seconds=10.0)
+    assert len(make_plan(tmp_path, [late], PlanConfig(), lambda _: 50_000.0).videos) == 1
+
+
+def test_new_videos_come_behind_the_old_ones(listing):
+    root, entries = listing
+    old = make_plan(root, entries[:60], PlanConfig(shard_mb=1.0))
+    found = changes(old, make_plan(root, entries, PlanConfig(shard_mb=1.0)))
+    assert [video.video_id for video in found.new] == [f"v{n:03d}" for n in range(60, 100)]
+    assert (found.gone, found.changed) == ((), ())
+    grown = extend_plan(root, old, found.new, PlanConfig(shard_mb=1.0))
+    assert grown.videos[:60] == old.videos
+    assert [planned.video_index for planned in grown.videos] == list(range(100))
+    assert grown.videos[60].shard == old.num_shards
+    assert list(grown.by_shard()) == list(range(grown.num_shards))
+    assert not str(changes(grown, make_plan(root, entries, PlanConfig(shard_mb=1.0))))
+    assert extend_plan(root, old, found.new[::-1], PlanConfig(shard_mb=1.0)) == grown
+
+
+def test_what_has_gone_or_changed_is_told(listing):
+    root, entries = listing
+    old = make_plan(root, entries, PlanConfig())
+    (root / "007.mp4").write_bytes(b"other")
+    found = changes(old, make_plan(root, entries[2:], PlanConfig()))
+    assert str(found) == "2 are gone ('000.mp4', ...), 1 is changed ('007.mp4')"
+
+
+def test_a_new_class_does_not_renumber_the_old_ones(tmp_path):
+    def videos(*names):
+        listed = sorted(names)
+        for name in names:
+            (tmp_path / name).touch()
+        return [Video(name, name, label=listed.index(name), label_name=name) for name in names]
+
+    old = make_plan(tmp_path, videos("a", "c"), PlanConfig())
+    new = changes(old, make_plan(tmp_path, videos("a", "b", "c", "d"), PlanConfig())).new
+    grown = extend_plan(tmp_path, old, new, PlanConfig())
+    assert {p.video.label_name: p.video.label for p in grown.videos} == {"a": 0, "c": 1, "b": 2, "d": 3}
+    assert not str(changes(grown, make_plan(tmp_path, videos("a", "b", "c", "d"), PlanConfig())))

@@ -23,7 +23,7 @@ from vdata.media.clip import EncodedClip
 from vdata.media.config import ClipConfig, LimitConfig
 from vdata.media.cut import DroppedTail, cut
 from vdata.media.motion_codec import INTER, INTRA, SKIP, load_grid, load_vectors
-from vdata.media.vectors import MotionPass, read_motion
+from vdata.media.vectors import VECTOR, MotionPass, read_motion
 from vdata.records import Video
 
 DIRECTIONS = [(3, 0), (3, 3), (0, 3), (-3, 3), (-3, 0), (-3, -3), (0, -3), (3, -3)]
@@ -236,10 +236,10 @@ def test_grid_of_a_real_clip_is_what_a_slow_loop_paints(videos_root, block):
 
 def test_four_quarters_of_a_macroblock_are_averaged_with_halves_to_even():
     rows = [
-        [-1, 8, 8, 0, 0, x, y, mx, 0, 4]
+        (-1, 8, 8, 0, 0, x, y, mx, 0, 4)
         for (x, y), mx in zip([(4, 4), (12, 4), (4, 12), (12, 12)], [-1, -2, -2, -5], strict=True)
     ]
-    motion = MotionPass("P", np.array(rows, np.int32), np.array([0, 4]), np.zeros((1, 1, 1), bool))
+    motion = MotionPass("P", np.array(rows, VECTOR), np.array([0, 4]), np.zeros((1, 1, 1), bool))
     assert motion_grid(motion, 16, 16, 16)[0][0, 0, 0].tolist() == [2, 0]  # 10 / 4 = 2.5
     assert motion_grid(motion, 16, 16, 8)[0][0, :, :, 0].tolist() == [[1, 2], [2, 5]]
     assert motion_grid(motion, 13, 4, 4)[0].shape == (1, 1, 4, 2)
@@ -257,7 +257,7 @@ def test_b_frames_and_foreign_vectors_are_refused(make_video):
     motion = read_motion(str(make_video(num_frames=12, options={"bf": "3", "b_strategy": "0"})))
     with pytest.raises(ContractError, match="I and P frames"):
         motion_grid(motion, 128, 96)
-    rows = np.array([[-1, 4, 8, 0, 0, 2, 4, 0, 0, 4]], np.int32)
+    rows = np.array([(-1, 4, 8, 0, 0, 2, 4, 0, 0, 4)], VECTOR)
     with pytest.raises(ContractError, match=r"H\.264's vectors"):
         motion_grid(MotionPass("P", rows, np.array([0, 1]), np.zeros((1, 1, 1), bool)), 16, 16)
 

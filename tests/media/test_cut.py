@@ -3,6 +3,7 @@
 import io
 import re
 import subprocess
+import sys
 from fractions import Fraction
 from itertools import pairwise
 
@@ -14,7 +15,7 @@ import pytest
 from vdata.errors import DecodeError, MediaError
 from vdata.media.config import ClipConfig, LimitConfig
 from vdata.media.contract import check_clip
-from vdata.media.cut import DroppedTail, cut
+from vdata.media.cut import DroppedTail, Part, cut
 from vdata.media.ffmpeg import binary
 from vdata.records import Video
 
@@ -231,3 +232,72 @@ def test_a_damaged_audio_track_is_no_damage_to_the_video(tmp_path, make_video):
 def test_a_part_without_length_is_refused(make_video):
     with pytest.raises(MediaError, match="empty_span"):
         cut_all(make_video(), start_seconds=1.0, end_seconds=1.0)
+
+
+def parts_of(path, config, num_parts, seconds):
+    video = Video(path.stem, path.name)
+    return [list(cut(path.parent, video, config, LimitConfig(), Part(number, num_parts, seconds))) for number in range(num_parts)]
+
+
+def joined(clips):
+    return np.concatenate([np.stack([frame for _, frame in decode(clip.mp4, "gray")]) for clip in clips]).astype(np.int16)
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        ("plain.mp4", {}),
+        ("plain.mkv", {}),
+        # A jump to an open GOP makes the decoder complain: it is sent from the start.
+        ("open.mp4", {"options": {"x264-params": "open-gop=1:keyint=20:bframes=3:b-adapt=0"}}),
+        ("plain.avi", {"codec": "mpeg4", "options": {"g": "15"}}),
+        ("plain.mpg", {"codec": "mpeg2video", "options": {"g": "15", "bf": "2"}}),
+    ],
+)
+def test_the_parts_of_a_film_have_its_frames_once_each(tmp_path, make_video, name, encoding):
+    """Each frame of the parts is nearest to the frame of its own number in the film that one task cut."""
+    path = make_video(name, num_frames=120, fps=25, size=(96, 96), velocity=(3.0, 1.0), **encoding)
+    config = ClipConfig(short_side=96, seconds=0.5, gop=6, crf=12, min_seconds=0.0)
+    whole = cut_all(path, config)
+    parts = parts_of(path, config, 4, 1.0)  # the fourth reaches to the end
+    assert [[clip.clip_in_video for clip in part] for part in parts] == [[0, 1], [2, 3], [4, 5], [6, 7, 8, 9]]
+    clips = [clip for part in parts for clip in part]
+    facts = [(clip.clip_in_video, clip.num_frames, clip.start_seconds, clip.end_seconds) for clip in whole]
+    assert [(clip.clip_in_video, clip.num_frames, clip.start_seconds, clip.end_seconds) for clip in clips] == facts
+    film, found = joined(whole), joined(clips)
+    nearest = np.abs(found[:, None, ::4, ::4] - film[None, :, ::4, ::4]).mean((2, 3)).argmin(1)
+    assert nearest.tolist() == list(range(120))
+    for clip in clips:
+        check_clip(clip)
+
+
+def test_a_part_behind_the_end_of_a_film_is_empty(make_video):
+    """A header may say more than there is."""
+    path = make_video("short.mp4", num_frames=30, fps=25, size=(96, 96))
+    config = ClipConfig(short_side=96, seconds=0.5, gop=6)
+    assert [len(part) for part in parts_of(path, config, 4, 1.0)] == [2, 1, 0, 0]
+
+
+def test_damage_in_a_part_is_told_as_in_a_whole(videos_root):
+    path = videos_root / "bad/truncated_faststart_half.mp4"
+    with pytest.raises(DecodeError, match="truncated"):
+        parts_of(path, SMALL, 3, 1.0)
+    with pytest.raises(DecodeError, match="truncated"):
+        cut_all(path)
+
+
+def test_a_jump_that_the_decoder_complains_about_is_not_made(make_video, monkeypatch):
+    options = {"x264-params": "open-gop=1:keyint=20:bframes=3:b-adapt=0"}
+    path = make_video("open.mp4", num_frames=120, fps=25, size=(96, 96), options=options)
+    started = []
+    real = sys.modules[cut.__module__].encode_arguments
+
+    def encode_arguments(plan, *rest):
+        started.append((plan.part.number, plan.jumps))
+        return real(plan, *rest)
+
+    monkeypatch.setattr(sys.modules[cut.__module__], "encode_arguments", encode_arguments)
+    parts_of(path, ClipConfig(short_side=96, seconds=0.5, gop=6), 4, 1.0)
+    assert (1, True) in started
+    assert (3, False) in started
+    assert (0, True) not in started

@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,10 +10,21 @@ from pathlib import Path
 import pytest
 
 from vdata.errors import MediaError
+from vdata.media import ffmpeg
 from vdata.media.config import LimitConfig
 from vdata.media.ffmpeg import binary, running, tail, version
 
 ENDLESS = ["-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x64", "-f", "null", "-"]
+
+
+@pytest.fixture(params=["wrapped", "forked"], autouse=True)
+def start(request, monkeypatch):
+    """Both ways to start a child: behind setpriv, and where that is missing."""
+    if request.param == "wrapped" and ffmpeg._wrapper() is None:
+        pytest.skip("no setpriv with --pdeathsig")
+    if request.param == "forked":
+        monkeypatch.setattr(ffmpeg, "_wrapper", lambda: None)
+    return request.param
 
 
 def test_a_child_gives_output_words_and_status():
@@ -78,10 +90,13 @@ def test_leaving_the_block_ends_the_child():
         os.kill(pids[0], 0)
 
 
-def test_a_child_dies_with_its_parent():
+def test_a_child_dies_with_its_parent(start):
     program = textwrap.dedent(f"""
+        from vdata.media import ffmpeg
         from vdata.media.ffmpeg import running
         from vdata.media.config import LimitConfig
+        if {start == "forked"}:
+            ffmpeg._wrapper = lambda: None
         with running({ENDLESS!r}, LimitConfig()) as child:
             print(child._process.pid, flush=True)
             child.stdout.read()
@@ -97,6 +112,28 @@ def test_a_child_dies_with_its_parent():
     assert not _alive(pid)
 
 
+def test_a_child_has_its_limits_before_it_reads():
+    limits = LimitConfig(memory_gib=2.5, cpu_seconds=77)
+    with running([*ENDLESS[:-3], "-frames:v", "2000", *ENDLESS[-3:]], limits) as child:
+        process = Path(f"/proc/{child._process.pid}")
+        while (process / "exe").readlink().name != Path(binary()).name:
+            time.sleep(0.001)
+        found = (process / "limits").read_text()
+    assert re.search(rf"Max address space +{int(2.5 * 2**30)} +{int(2.5 * 2**30)} ", found)
+    assert re.search(r"Max cpu time +77 +77 ", found)
+    assert re.search(r"Max core file size +0 +0 ", found)
+
+
+def test_a_child_whose_parent_died_early_never_starts(tmp_path, start, monkeypatch):
+    """Its parent is another process by the time that it asks for the signal."""
+    monkeypatch.setattr(os, "getpid", lambda: 2**22 + 1)
+    path = tmp_path / "written"
+    with running(["-f", "lavfi", "-i", "testsrc2=d=1", "-f", "rawvideo", str(path)], LimitConfig()) as child:
+        pass
+    assert child.status
+    assert not path.exists()
+
+
 def _alive(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
@@ -109,3 +146,4 @@ def test_version_and_tail():
     assert any(letter.isdigit() for letter in version())
     assert tail("x" * 10_000 + "end\n").endswith("xend")
     assert len(tail("x" * 10_000)) <= 2000
+    assert tail("[mov,mp4 @ 0x55b92c212ec0] moov atom not found") == "[mov,mp4] moov atom not found"

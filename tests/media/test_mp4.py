@@ -92,6 +92,15 @@ def test_an_intra_picture_that_is_no_idr_is_told_apart(clip):
         mp4.slice_type(idr[: at - 4])
 
 
+@pytest.mark.parametrize(("code", "letter"), [(0, "P"), (1, "B"), (2, "i"), (5, "P"), (6, "B"), (7, "i")])
+@pytest.mark.parametrize("first_macroblock", [0, 1, 300])
+def test_slice_types_of_any_place_and_code(code, letter, first_macroblock):
+    """The header written bit by bit; only a slice at macroblock 0 has its type in its first byte."""
+    bits = "".join("0" * len(f"{number + 1:b}"[1:]) + f"{number + 1:b}" for number in (first_macroblock, code, 0)) + "1"
+    header = int(bits.ljust(64, "0"), 2).to_bytes(8, "big")
+    assert mp4.slice_type(struct.pack(">I", 9) + b"\x41" + header) == letter
+
+
 def test_a_bare_decoder_fed_by_offsets_gives_the_same_frames(clip):
     init, _ = split(clip)
     decoder = av.CodecContext.create("h264", "r")

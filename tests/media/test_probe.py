@@ -89,7 +89,7 @@ def test_one_frame_gets_25():
         ("audio_only.mp4", "no_video_stream"),
         ("zero_bytes.mp4", "empty"),
         ("text_renamed.mp4", "not_video"),
-        ("truncated_no_moov.mp4", "not_video"),
+        ("truncated_no_moov.mp4", "truncated"),
         ("sample_fragmented_clearkey.mp4", "not_video"),
     ],
 )

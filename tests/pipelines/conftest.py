@@ -90,10 +90,17 @@ def rgb24(mp4: bytes) -> np.ndarray:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
 
 
-def write_folder(folder: Path, clips: Sequence[EncodedClip], *, videos: Sequence[int] | None = None, per_shard: int = 5) -> Path:
+def write_folder(
+    folder: Path,
+    clips: Sequence[EncodedClip],
+    *,
+    videos: Sequence[int] | None = None,
+    per_shard: int = 5,
+    cells: Sequence[str] = (),
+) -> Path:
     videos = range(len(clips)) if videos is None else videos
     for shard, start in enumerate(range(0, len(clips), per_shard)):
-        writer = ShardWriter(folder, shard, row_schema())
+        writer = ShardWriter(folder, shard, row_schema(cells=cells))
         for number in range(start, min(start + per_shard, len(clips))):
             row = clip_columns(clips[number]) | {
                 "index": 100 + number,

@@ -20,7 +20,7 @@ def broken(clips, make_folder):
     folder = make_folder(clips[:10])
     index = open_clips(folder)
     for clip in (2, 7):
-        with index.tar_path(int(index.shard[clip])).open("r+b") as tar:
+        with index.mp4_path(clip).open("r+b") as tar:
             for fragment in clips[clip].fragments:
                 tar.seek(int(index.mp4_offset[clip]) + fragment.offset)
                 tar.write(bytes(64))

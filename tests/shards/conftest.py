@@ -110,8 +110,8 @@ def make_row() -> Callable[..., dict]:
 def write_shards(clips: list[EncodedClip]) -> Callable[..., Path]:
     """A function that fills a folder with shards of the six clips, `per_shard` to each, and a text member on every second."""
 
-    def write(folder: Path, *, per_shard: int = 4, extra: dict[str, bytes] | None = None) -> Path:
-        schema = row_schema()
+    def write(folder: Path, *, per_shard: int = 4, extra: dict[str, bytes] | None = None, parquet: bool = False) -> Path:
+        schema = row_schema(cells=["mp4", "text.json", *(extra or {})] if parquet else ())
         for shard, start in enumerate(range(0, len(clips), per_shard)):
             writer = ShardWriter(folder, shard, schema)
             for number in range(start, min(start + per_shard, len(clips))):

@@ -35,8 +35,10 @@ def test_states_are_two():
 
 def test_sums_that_do_not_hold_are_spelt_out():
     counts = {"videos_listed": 5, "videos_built": 2, "videos_partial": 1, "videos_skipped": 1, "videos_failed": 1}
-    counts |= {"clips_planned": 4, "clips_written": 3, "clips_failed": 1}
+    counts |= {"clips_planned": 4, "clips_written": 3, "clips_failed": 1, "clips_removed": 0}
     assert count_problems(counts) == []
-    assert count_problems(counts | {"clips_failed": 0}) == ["4 clips_planned are not 3 clips_written + 0 clips_failed"]
+    assert count_problems(counts | {"clips_failed": 0}) == [
+        "4 clips_planned are not 3 clips_written + 0 clips_failed + 0 clips_removed"
+    ]
     assert count_problems({**counts, "videos_listed": 6})[0].startswith("6 videos_listed are not 2 videos_built + 1")
     assert count_problems({}) == ["videos_listed is not counted", "clips_planned is not counted"]

@@ -42,7 +42,7 @@ def test_arrays_equal_a_slow_reading_of_the_rows(shard_folder):
 def test_places_lead_to_the_bytes(shard_folder, mp4s):
     index = open_index(shard_folder)
     for i, mp4 in enumerate(mp4s):
-        tar = index.tar_path(index.shard[i]).read_bytes()
+        tar = index.mp4_path(i).read_bytes()
         assert tar[index.mp4_offset[i] : index.mp4_offset[i] + len(mp4)] == mp4
     text = index.members["text.json"]
     for i in range(6):

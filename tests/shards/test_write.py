@@ -58,7 +58,7 @@ def contents(folder: Path, exts: list[str]) -> list[dict[str, bytes]]:
 def test_two_writes_give_the_same_bytes(write_shards, tmp_path):
     first, second = write_shards(tmp_path / "a"), write_shards(tmp_path / "b")
     names = sorted(path.name for path in first.glob("clips-*"))
-    assert len(names) == 8
+    assert len(names) == 10
     for name in names:
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
 
@@ -109,11 +109,13 @@ class Crash(BaseException):
     """A machine that dies: nothing catches it."""
 
 
-def test_a_crash_at_any_step_of_the_commit_leaves_no_half_shard(tmp_path, clips, make_row, monkeypatch):
+@pytest.mark.parametrize("stored", [[".tar", ".idx"], []])
+def test_a_crash_at_any_step_of_the_commit_leaves_no_half_shard(tmp_path, clips, make_row, monkeypatch, stored):
     rename = Path.rename
-    for steps_done in range(4):
+    order = [f"clips-000000{suffix}" for suffix in (*stored, ".errors.parquet", ".sha256", ".parquet")]
+    for steps_done in range(len(order)):
         folder = tmp_path / str(steps_done)
-        writer = ShardWriter(folder, 0, row_schema())
+        writer = ShardWriter(folder, 0, row_schema(cells=() if stored else ["mp4"]))
         writer.add("a", make_row(clips[3], 0), {"mp4": clips[3].mp4})
         renamed = []
 
@@ -127,7 +129,6 @@ def test_a_crash_at_any_step_of_the_commit_leaves_no_half_shard(tmp_path, clips,
             patch.setattr(Path, "rename", dying)
             with pytest.raises(Crash):
                 writer.commit()
-        order = ["clips-000000.tar", "clips-000000.idx", "clips-000000.errors.parquet", "clips-000000.parquet"]
         assert renamed == order[:steps_done]
         assert committed_shards(folder) == []
         assert set(clear_leftovers(folder)) == {".tmp", *renamed}
@@ -150,7 +151,8 @@ def test_a_shard_without_a_clip_commits_with_no_rows_and_no_tar(tmp_path):
     writer.fail(Failure("a.mp4", "a", None, "cut", "no_frames", "nothing decodes"))
     assert writer.commit() == ShardCounts(clips=0, failures=1, bytes=0)
     assert committed_shards(tmp_path) == [0]
-    assert [path.name for path in sorted(tmp_path.glob("clips*"))] == ["clips-000000.errors.parquet", "clips-000000.parquet"]
+    names = [path.name for path in sorted(tmp_path.glob("clips*"))]
+    assert names == ["clips-000000.errors.parquet", "clips-000000.parquet", "clips-000000.sha256"]
     assert len(open_shards(tmp_path)) == 0
 
 

@@ -1,32 +1,34 @@
 """The plan: which video goes into which shard, under which stable number. Saved before anything is built.
 
-It depends on the listing and the plan's settings alone, never on machines or time, so every run of a build has the same.
+It depends on the listing, the sources' sizes and the plan's settings alone, never on machines or time, so every run of a build
+has the same. It only ever grows: videos that come later get shards of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from vdata.builder.config import PlanConfig
-from vdata.config import digest
-from vdata.records import Skipped, Video
-from vdata.shards.layout import replacing
+from vdata.media.source import source_bytes
+from vdata.media.url import Root
+from vdata.records import Skipped, Video, printable
 
-__all__ = ["Plan", "PlannedVideo", "clip_index", "make_plan", "read_plan", "video_columns", "write_plan"]
+__all__ = ["Changes", "Plan", "PlannedVideo", "changes", "clip_index", "extend_plan", "located", "make_plan"]
 
 CLIP_BITS = 20
 """Bits of a clip's stable number that count within its video: a million clips a video, 8 million million videos."""
 FEWEST_SHARDS = 16
 """A dataset that would fill fewer shards gets smaller ones, so that its build has work for a machine's cores."""
-PLAN_FILE = "plan.parquet"
+_FEWEST_BYTES_A_SECOND = 50_000
+"""A film of fewer, 400 kbit/s, is not looked for when films are divided: that would open nearly every file of a dataset."""
+
+Seconds = Callable[[Video], float]
+"""How long a video says it is, without decoding it; 0 where it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,9 @@ class PlannedVideo:
     """Position in the shuffled order; never given to another video."""
     source_bytes: int
     video: Video
+    part: int = 0
+    """Which part of a long film; its parts have one video_index and may lie in several shards."""
+    num_parts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ class Plan:
     """The videos of one split in order, and what the listing left out."""
 
     videos: tuple[PlannedVideo, ...]
+    """A long film stands here once for each of its parts."""
     skipped: tuple[Skipped, ...]
 
     @property
@@ -53,31 +59,88 @@ class Plan:
         return self.videos[-1].shard + 1 if self.videos else 0
 
     @property
+    def num_videos(self) -> int:
+        """Videos, each counted once."""
+        return sum(planned.part == 0 for planned in self.videos)
+
+    @property
     def source_bytes(self) -> int:
         """Bytes of all source files."""
-        return sum(planned.source_bytes for planned in self.videos)
+        return sum(planned.source_bytes for planned in self.videos if planned.part == 0)
 
     def by_shard(self) -> dict[int, tuple[PlannedVideo, ...]]:
         """The videos of each shard; they lie side by side in the plan."""
         return {shard: tuple(group) for shard, group in groupby(self.videos, key=lambda planned: planned.shard)}
 
-    @property
-    def digest(self) -> str:
-        """A short hash of everything that the plan fixes."""
-        return digest([*_rows(self), *([item.source, item.reason] for item in self.skipped)])
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How a listing differs from a saved plan."""
+
+    new: tuple[Video, ...]
+    gone: tuple[Video, ...]
+    changed: tuple[Video, ...]
+    """Under a known id, another source, size, span or label."""
+
+    def __str__(self) -> str:
+        """Such as "2 are new ('a.mp4', ...), 1 is gone ('b.mp4')"; empty where nothing differs."""
+        kinds = (("new", self.new), ("gone", self.gone), ("changed", self.changed))
+        return ", ".join(_count(what, videos) for what, videos in kinds if videos)
 
 
-def make_plan(root: Path, listed: Iterable[Video | Skipped], config: PlanConfig) -> Plan:
-    """The plan of a listing: sorted, shuffled by the seed, dealt into shards by the bytes of the source files."""
+def make_plan(root: Root, listed: Iterable[Video | Skipped], config: PlanConfig, seconds: Seconds = lambda _: 0.0) -> Plan:
+    """The plan of a listing: sorted, shuffled by the seed, long films divided, dealt into shards.
+
+    `seconds` is asked only about files that are large enough to be a film which no task should cut alone.
+    """
     entries = list(listed)
     videos = sorted((entry for entry in entries if isinstance(entry, Video)), key=lambda video: (video.video_id, video.source))
     order = np.random.default_rng(config.seed).permutation(len(videos))
     chosen = [videos[i] for i in (order[: config.limit] if config.limit else order)]
-    sizes = [_size(root / video.source) for video in chosen]
     skipped = tuple(entry for entry in entries if isinstance(entry, Skipped))
-    shards = _deal(sizes, min(config.shard_mb * 1e6, max(sum(sizes) / FEWEST_SHARDS, 1e6)))
-    numbered = zip(shards, sizes, chosen, strict=True)
-    return Plan(tuple(PlannedVideo(shard, i, size, video) for i, (shard, size, video) in enumerate(numbered)), skipped)
+    return Plan(_dealt(root, chosen, config, seconds), skipped)
+
+
+def extend_plan(root: Root, plan: Plan, new: Sequence[Video], config: PlanConfig, seconds: Seconds = lambda _: 0.0) -> Plan:
+    """The plan with new videos in new shards behind the old ones, which stay as they are."""
+    first_video = max((planned.video_index for planned in plan.videos), default=-1) + 1
+    videos = sorted(new, key=lambda video: (video.video_id, video.source))
+    order = np.random.default_rng([config.seed, first_video]).permutation(len(videos))
+    dealt = _dealt(root, [videos[i] for i in order], config, seconds)
+    moved = tuple(replace(item, shard=item.shard + plan.num_shards, video_index=item.video_index + first_video) for item in dealt)
+    return replace(plan, videos=plan.videos + moved)
+
+
+def located(plan: Plan, listed: Plan) -> Plan:
+    """The plan with what a listing alone knows of its videos: where exactly they are, with what may be secret, and their size."""
+    known = {item.video.video_id: item.video for item in listed.videos if item.video.location or item.video.num_bytes >= 0}
+    if not known:
+        return plan
+    videos = (
+        replace(item, video=replace(item.video, location=found.location, num_bytes=found.num_bytes))
+        if (found := known.get(item.video.video_id))
+        else item
+        for item in plan.videos
+    )
+    return replace(plan, videos=tuple(videos))
+
+
+def changes(saved: Plan, listed: Plan) -> Changes:
+    """How the videos of a new listing differ from those of a saved plan.
+
+    A class that the plan knows keeps its index; a new one whose index is taken gets the next free one. Otherwise a new folder
+    of videos would renumber the classes of all shards that stand already.
+    """
+    before = {planned.video.video_id: planned for planned in saved.videos if planned.part == 0}
+    now = {planned.video.video_id: planned for planned in listed.videos if planned.part == 0}
+    labels = _settled_labels(_labels(before.values()), _labels(now.values()))
+    found = {video_id: _relabelled(planned.video, labels) for video_id, planned in now.items()}
+    both = before.keys() & found.keys()
+    return Changes(
+        new=tuple(found[video_id] for video_id in sorted(found.keys() - before.keys())),
+        gone=tuple(before[video_id].video for video_id in sorted(before.keys() - found.keys())),
+        changed=tuple(found[video_id] for video_id in sorted(both) if _differs(before[video_id], now[video_id], found[video_id])),
+    )
 
 
 def clip_index(video_index: int, clip_in_video: int) -> int:
@@ -85,123 +148,63 @@ def clip_index(video_index: int, clip_in_video: int) -> int:
     return video_index << CLIP_BITS | clip_in_video
 
 
-def video_columns(video: Video) -> dict[str, Any]:
-    """What plan and rows alike say of a video, by column."""
-    return {
-        "video_id": video.video_id,
-        "source": video.source,
-        "split": video.split,
-        "splits": list(video.splits),
-        "label": video.label,
-        "labels": list(video.labels),
-        "label_name": video.label_name,
-    }
-
-
-def write_plan(folder: Path, plan: Plan) -> None:
-    """Saves the plan as plan.parquet, whole or not at all."""
-    rows = _rows(plan) + [_skipped_row(item) for item in plan.skipped]
-    with replacing(folder / PLAN_FILE) as path:
-        pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), path, compression="zstd")
-
-
-def read_plan(folder: Path) -> Plan | None:
-    """The saved plan of a folder; None where none was saved."""
-    path = folder / PLAN_FILE
-    if not path.exists():
-        return None
-    rows = pq.read_table(path).to_pylist()
-    videos = tuple(_planned(row) for row in rows if not row["skip_reason"])
-    skipped = tuple(
-        Skipped(row["source"], row["skip_reason"], row["skip_message"], row["video_id"]) for row in rows if row["skip_reason"]
-    )
-    return Plan(videos, skipped)
-
-
-_FACT = pa.struct([("name", pa.string()), ("integer", pa.int64()), ("real", pa.float64()), ("text", pa.string())])
-_SCHEMA = pa.schema(
-    [
-        ("shard", pa.int32()),
-        ("video_index", pa.int64()),
-        ("source_bytes", pa.int64()),
-        ("video_id", pa.string()),
-        ("source", pa.string()),
-        ("split", pa.string()),
-        ("splits", pa.list_(pa.string())),
-        ("label", pa.int32()),
-        ("labels", pa.list_(pa.int32())),
-        ("label_name", pa.string()),
-        ("start_seconds", pa.float64()),
-        ("end_seconds", pa.float64()),
-        ("facts", pa.list_(_FACT)),
-        ("skip_reason", pa.string()),
-        ("skip_message", pa.string()),
+def _dealt(root: Root, videos: Sequence[Video], config: PlanConfig, seconds: Seconds) -> tuple[PlannedVideo, ...]:
+    """The videos in their order, a film as its parts, each with the shard that it falls into."""
+    sizes = [source_bytes(root, video) for video in videos]
+    # A task is full by its bytes, or by its minutes where a film says how long it is.
+    shard_bytes = min(config.shard_mb * 1e6, max(sum(sizes) / FEWEST_SHARDS, 1e6))
+    parts = [
+        (PlannedVideo(0, i, size, video, part, num_parts), max(size / num_parts / shard_bytes, 1.0 if num_parts > 1 else 0.0))
+        for i, (video, size) in enumerate(zip(videos, sizes, strict=True))
+        for num_parts in [_num_parts(video, size, config, seconds)]
+        for part in range(num_parts)
     ]
-)
+    shards = _deal([fill for _, fill in parts])
+    return tuple(replace(planned, shard=shard) for (planned, _), shard in zip(parts, shards, strict=True))
 
 
-def _rows(plan: Plan) -> list[dict[str, Any]]:
-    return [_row(planned) for planned in plan.videos]
+def _num_parts(video: Video, size: int, config: PlanConfig, seconds: Seconds) -> int:
+    """How many tasks a film takes; 1 for nearly every video."""
+    if video.start_seconds or size < config.part_seconds * _FEWEST_BYTES_A_SECOND:
+        return 1
+    wanted = math.inf if video.end_seconds is None else video.end_seconds
+    return max(1, math.ceil(min(seconds(video), wanted) / config.part_seconds))
 
 
-def _row(planned: PlannedVideo) -> dict[str, Any]:
-    video = planned.video
-    return {
-        "shard": planned.shard,
-        "video_index": planned.video_index,
-        "source_bytes": planned.source_bytes,
-        **video_columns(video),
-        "start_seconds": video.start_seconds,
-        "end_seconds": video.end_seconds,
-        "facts": [_fact(name, value) for name, value in video.facts.items()],
-        "skip_reason": "",
-        "skip_message": "",
-    }
-
-
-def _skipped_row(item: Skipped) -> dict[str, Any]:
-    empty = {"shard": -1, "video_index": -1, "source_bytes": 0, "source": item.source, "video_id": item.video_id}
-    return {**empty, "skip_reason": item.reason, "skip_message": item.message}
-
-
-def _fact(name: str, value: float | str) -> dict[str, Any]:
-    """A fact in the column of its type: Parquet's columns have one type, a dataset's facts have three."""
-    kind = "text" if isinstance(value, str) else "integer" if isinstance(value, int) else "real"
-    return {"name": name, kind: value}
-
-
-def _planned(row: dict[str, Any]) -> PlannedVideo:
-    kinds = ("integer", "real", "text")
-    facts = {fact["name"]: next(fact[kind] for kind in kinds if fact[kind] is not None) for fact in row["facts"]}
-    video = Video(
-        video_id=row["video_id"],
-        source=row["source"],
-        split=row["split"],
-        splits=tuple(row["splits"]),
-        label=row["label"],
-        labels=tuple(row["labels"]),
-        label_name=row["label_name"],
-        start_seconds=row["start_seconds"],
-        end_seconds=row["end_seconds"],
-        facts=facts,
-    )
-    return PlannedVideo(row["shard"], row["video_index"], row["source_bytes"], video)
-
-
-def _deal(sizes: Sequence[int], shard_bytes: float) -> list[int]:
-    """The shard of each video: the next one starts when the present one has its fill."""
+def _deal(fills: Sequence[float]) -> list[int]:
+    """The shard of each video by what share of a shard it fills: the next one starts when the present one has its fill."""
     shards, shard, filled = [], 0, 0.0
-    for size in sizes:
-        if filled and filled + size / 2 > shard_bytes:
+    for fill in fills:
+        if filled and filled + fill / 2 > 1:
             shard, filled = shard + 1, 0.0
         shards.append(shard)
-        filled += size
+        filled += fill
     return shards
 
 
-def _size(path: Path) -> int:
-    """Bytes of a file; 0 where it has vanished since it was listed, which the cut will record."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+def _labels(videos: Iterable[PlannedVideo]) -> dict[str, int]:
+    """The index of every class that has a name."""
+    return {planned.video.label_name: planned.video.label for planned in videos if planned.video.label_name}
+
+
+def _settled_labels(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
+    """The index of every class name."""
+    settled, taken = dict(before), set(before.values())
+    for name, label in sorted(now.items(), key=lambda item: item[1]):
+        if name not in settled:
+            settled[name] = label if label not in taken else max(taken) + 1
+            taken.add(settled[name])
+    return settled
+
+
+def _relabelled(video: Video, labels: Mapping[str, int]) -> Video:
+    return replace(video, label=labels.get(video.label_name, video.label))
+
+
+def _differs(before: PlannedVideo, now: PlannedVideo, video: Video) -> bool:
+    return before.video != video or before.source_bytes != now.source_bytes
+
+
+def _count(what: str, videos: Sequence[Video]) -> str:
+    more = ", ..." if len(videos) > 1 else ""
+    return f"{len(videos)} {'is' if len(videos) == 1 else 'are'} {what} ('{printable(videos[0].source)}'{more})"

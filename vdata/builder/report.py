@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vdata.builder.plan import Plan
-from vdata.builder.task import Tally
+from vdata.builder.tally import Tally
 from vdata.shards.dataset_json import count_problems
 from vdata.shards.layout import ERRORS, committed_shards
 from vdata.shards.rows import read_counts, read_rows
@@ -37,10 +37,11 @@ class SplitReport:
     def sums(self) -> tuple[str, str]:
         """The two sums as people read them."""
         tally = self.tally
+        removed = f" + {tally.clips_removed} removed" if tally.clips_removed else ""
         videos = f"{tally.built} built + {tally.partial} partial + {self.videos_skipped} skipped + {tally.failed} failed"
         return (
             f"{self.videos_listed} videos listed = {videos}",
-            f"{tally.clips_planned} clips planned = {tally.clips_written} written + {tally.clips_failed} failed",
+            f"{tally.clips_planned} clips planned = {tally.clips_written} written + {tally.clips_failed} failed{removed}",
         )
 
     def counts(self) -> dict[str, Any]:
@@ -55,6 +56,7 @@ class SplitReport:
             "clips_planned": tally.clips_planned,
             "clips_written": tally.clips_written,
             "clips_failed": tally.clips_failed,
+            "clips_removed": tally.clips_removed,
             "tails_dropped": tally.tails_dropped,
             "frames": tally.frames,
             "bytes": tally.bytes,
@@ -74,7 +76,9 @@ class BuildReport:
     seconds: float
     """Wall time of this run, listing included."""
     seconds_building: float
-    """The part of it with tasks on Ray, Ray's start included."""
+    """The part of it with tasks on Ray."""
+    seconds_ray: float = 0.0
+    """The part that Ray took to start and to stop."""
 
     @property
     def reconciles(self) -> bool:
@@ -87,20 +91,21 @@ class BuildReport:
             name: {"folder": str(split.folder), **split.counts(), "reconciles": split.reconciles}
             for name, split in self.splits.items()
         }
-        times = {"seconds": round(self.seconds, 3), "seconds_building": round(self.seconds_building, 3)}
+        seconds = {"seconds": self.seconds, "seconds_building": self.seconds_building, "seconds_ray": self.seconds_ray}
+        times = {name: round(value, 3) for name, value in seconds.items()}
         return {"splits": splits, "reconciles": self.reconciles, **times}
 
 
 def report_split(folder: Path, plan: Plan) -> SplitReport:
     """The sums of a shard folder as its committed files give them, held against its plan."""
     shards = committed_shards(folder)
-    tally = sum((Tally(**read_counts(folder, shard)) for shard in shards), Tally())
+    tally = sum((Tally.from_mapping(read_counts(folder, shard)) for shard in shards), Tally()).settled()
     reasons = Counter(item.reason for item in plan.skipped)
     for shard in shards:
         reasons.update(read_rows(folder, shard, ["reason"], suffix=ERRORS)["reason"].to_pylist())
     return SplitReport(
         folder=folder,
-        videos_listed=len(plan.videos) + len(plan.skipped),
+        videos_listed=plan.num_videos + len(plan.skipped),
         videos_skipped=len(plan.skipped),
         tally=tally,
         num_shards=len(shards),

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import platform
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -18,11 +15,13 @@ from vdata.builder.config import BuildConfig
 from vdata.builder.report import SplitReport
 from vdata.errors import ConfigError
 from vdata.media.ffmpeg import version as ffmpeg_version
+from vdata.media.url import Root
 from vdata.shards.dataset_json import DatasetJson, read_dataset_json, write_dataset_json
+from vdata.shards.sums import FOLDER_SUMS
 
-__all__ = ["check_same_build", "close_build", "open_build", "sole_build", "tool_versions"]
+__all__ = ["check_same_build", "close_build", "open_build", "reopen_build", "tool_versions"]
 
-_MAY_DIFFER = ("limit", "python")
+_MAY_DIFFER = ("limit.", "tools.python")
 """What another run may change: limits decide which videos fail, not what bytes the others give."""
 
 
@@ -33,31 +32,17 @@ def tool_versions() -> dict[str, str]:
     return {"ffmpeg": ffmpeg_version(), "libavcodec": libav, "python": platform.python_version(), **packages}
 
 
-@contextmanager
-def sole_build(folder: Path) -> Iterator[None]:
-    """Holds the folder, made if need be, for one build; the lock ends with the process, however that ends.
-
-    Raises:
-        ConfigError: another build holds it, or it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"--out ('{folder}') cannot be made: {error.strerror}") from error
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise ConfigError(f"'{folder}' is being built by another process: wait for it, or give another --out") from error
-    finally:
-        os.close(descriptor)
-
-
-def open_build(folder: Path, config: BuildConfig, split: str) -> None:
+def open_build(folder: Path, config: BuildConfig, root: Root, split: str) -> None:
     """Notes in dataset.json that a build is under way; the sums of an earlier end are no longer true."""
-    content = DatasetJson(config.dataset, split, "building", config.to_mapping(), tool_versions())
+    content = DatasetJson(config.dataset, split, "building", config.to_mapping(), tool_versions(), root=str(root.absolute()))
+    (folder / FOLDER_SUMS).unlink(missing_ok=True)
     write_dataset_json(folder, content)
+
+
+def reopen_build(folder: Path, content: DatasetJson) -> None:
+    """Notes in dataset.json that a finished folder is being changed: settings, tools and root stay those it was built with."""
+    (folder / FOLDER_SUMS).unlink(missing_ok=True)
+    write_dataset_json(folder, replace(content, state="building"))
 
 
 def close_build(folder: Path, report: SplitReport) -> None:
@@ -84,9 +69,9 @@ def check_same_build(folder: Path, config: BuildConfig) -> None:
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     """Words such as "clip.gop 12, not 16" for every value that differs, table by table."""
-    for key in sorted((old.keys() | new.keys()) - set(_MAY_DIFFER)):
-        before, now = old.get(key), new.get(key)
+    for key in sorted(old.keys() | new.keys()):
+        before, now, name = old.get(key), new.get(key), f"{prefix}{key}"
         if isinstance(before, Mapping) and isinstance(now, Mapping):
-            yield from _differences(before, now, f"{prefix}{key}.")
-        elif before != now:
-            yield f"{prefix}{key} {before!r}, not {now!r}"
+            yield from _differences(before, now, f"{name}.")
+        elif before != now and not name.startswith(_MAY_DIFFER):
+            yield f"{name} {before!r}, not {now!r}"

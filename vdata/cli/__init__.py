@@ -6,6 +6,7 @@ The modules import heavy packages inside their functions, so that `vdata --help`
 from __future__ import annotations
 
 import importlib
+import io
 import pkgutil
 import sys
 
@@ -45,6 +46,10 @@ def group(ctx: click.Context, *, debug: bool) -> None:
 
 def main() -> None:
     """Runs the command line; an error of ours is one line on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A file's name may have any bytes, and a terminal any encoding.
+            stream.reconfigure(errors="backslashreplace")
     try:
         group()
     except VdataError as error:

@@ -56,4 +56,6 @@ def print_figures(figures: Sequence[Figure]) -> None:
         interval = f"{figure.low:,.0f} - {figure.high:,.0f}"
         cells = (f"{figure.value:,.0f} {figure.unit}", interval, ratio, f"{figure.cpu_seconds:.2f}")
         table.add_row(figure.name, figure.variant, *cells)
+        for key, value in figure.detail.items():
+            table.add_row("", f"  {key}", f"{value:,.2f}")
     Console().print(table)

@@ -3,50 +3,62 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from vdata.cli import EXIT_FAILED
+from vdata.cli import EXIT_FAILED, EXIT_USAGE
+from vdata.cli._plan import print_plan
 from vdata.cli._settings import config_option, json_option, read_settings, set_option, split_names
+from vdata.errors import BuildFailedError, DiskFullError
 
 if TYPE_CHECKING:
-    from vdata.builder import BuildConfig, BuildReport
+    from vdata.builder import BuildConfig, BuildReport, RunConfig
+    from vdata.media.url import Root
 
 __all__ = ["command", "print_report"]
 
 
 @click.command("build")
 @click.option("--dataset", required=True, help="Name of the dataset: `vdata list` prints them.")
-@click.option("--root", type=click.Path(path_type=Path), help="The dataset's folder as its owners publish it.")
+@click.option("--root", help="The dataset's folder as its owners publish it, or a URL such as s3://bucket/folder.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where the shards go.  [default: shards/DATASET]")
 @click.option("--split", "splits", multiple=True, help="A split to build; may be given again.  [default: all]")
 @click.option("--extract", default="keyframes,motion", show_default=True, help="Fields to extract; `vdata list` prints them.")
 @click.option("--layers", type=click.Choice(["1"]), help="Frame structure of the clips.  [default: 1]")
+@click.option("--format", "form", type=click.Choice(["tar", "parquet"]), help="What a shard is.  [default: tar]")
 @click.option("--limit", type=int, help="Build only so many videos of each split.")
+@click.option("--task-minutes", type=float, help="Divide films that would keep a core busy for longer.  [default: 10]")
+@click.option("--max-failed", type=float, default=1.0, show_default=True, help="Share of videos that may fail before it stops.")
+@click.option("--retry-failed", is_flag=True, help="Build shards anew that hold failures which another try may mend.")
+@click.option("--append", is_flag=True, help="Build videos that are new below the root, into new shards.")
 @click.option("--workers", type=int, default=0, help="Tasks at a time.  [default: one a core]")
 @click.option("--address", default="", help="Ray cluster to join, as `auto`.  [default: a Ray of its own]")
-@click.option("--dry-run", is_flag=True, help="Print the plan and build nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and an estimate; build nothing.")
 @config_option
 @set_option
 @json_option
 def command(
     dataset: str,
-    root: Path | None,
+    root: str | None,
     out: Path | None,
     splits: tuple[str, ...],
     extract: str,
-    layers: str | None,
-    limit: int | None,
-    workers: int,
-    address: str,
     config_file: Path | None,
     assignments: tuple[str, ...],
     *,
+    workers: int,
+    address: str,
+    max_failed: float,
+    retry_failed: bool,
+    append: bool,
     dry_run: bool,
     as_json: bool,
+    **short: object,
 ) -> None:
     r"""Turn raw videos into shards of clips. A build that was interrupted is continued by the same command.
 
@@ -54,20 +66,23 @@ def command(
     vdata build --dataset folder --root my-videos --out shards/mine
     vdata build --dataset sample
     vdata build --dataset kinetics400 --root /data/k400 --extract keyframes,motion --set clip.gop=16
-    """
-    from vdata.builder import RunConfig, build, resolve
+    vdata build --dataset folder --root s3://bucket/videos --out shards/mine --address auto
+    vdata build --dataset urls --root list-of-urls.txt --out shards/mine
 
-    settings = read_settings(config_file, [*_flags(layers, limit), *assignments])
+    Exit status: 0 all is built or accounted for; 1 the sums do not hold or too much failed; 2 it cannot be done as typed;
+    130 stopped by Ctrl-C, 143 by SIGTERM: the same command goes on.
+    """
+    from vdata.builder import RunConfig, resolve
+
+    settings = read_settings(config_file, [*_assigned(short), *assignments])
     config = resolve(dataset, split_names(extract), settings)
     out = out or Path("shards") / dataset
-    root = _root(dataset, root, out)
+    place = _root(dataset, root, out)
     if dry_run:
-        _print_plan(config, root, splits, as_json=as_json)
+        print_plan(config, place, splits, as_json=as_json)
         return
-    from vdata.cli._progress import BuildProgress
-
-    with BuildProgress(quiet=as_json) as progress:
-        report = build(config, root, out, splits, RunConfig(workers, address), progress.on_plan, progress.on_shard)
+    run = RunConfig(workers, address, max_failed, append=append, retry_failed=retry_failed)
+    report = _run(config, place, out, splits, run, quiet=as_json)
     if as_json:
         click.echo(json.dumps(report.to_mapping()))
     else:
@@ -76,34 +91,46 @@ def command(
         sys.exit(EXIT_FAILED)
 
 
-def _flags(layers: str | None, limit: int | None) -> list[str]:
-    """The flags that are short for a setting."""
-    return [f"clip.layers={layers}"] * bool(layers) + ([f"plan.limit={limit}"] if limit is not None else [])
+_SHORT = {"layers": "clip.layers", "limit": "plan.limit", "task_minutes": "plan.task_minutes"}
+"""Options that are short for a setting."""
 
 
-def _root(dataset: str, root: Path | None, out: Path) -> Path:
+def _assigned(short: Mapping[str, object]) -> list[str]:
+    """The options that are short for a setting, as --set would have them."""
+    named = [f"{_SHORT[name]}={value}" for name, value in short.items() if name in _SHORT and value is not None]
+    return named + ([f'format="{short["form"]}"'] if short["form"] else [])
+
+
+def _root(dataset: str, root: str | None, out: Path) -> Root:
     """The given root; a dataset that is generated puts its videos beside its shards."""
+    from vdata.media.url import parse_root
+
     if root is not None:
-        return root
+        return parse_root(root)
     if dataset == "sample":
         return out / "source"
     raise click.UsageError(f"--root is needed: the folder that holds the videos of '{dataset}'")
 
 
-def _print_plan(config: BuildConfig, root: Path, splits: tuple[str, ...], *, as_json: bool) -> None:
-    from vdata.builder.build import plan_splits
+def _run(config: BuildConfig, root: Root, out: Path, splits: tuple[str, ...], run: RunConfig, *, quiet: bool) -> BuildReport:
+    """The build with its progress and its log; a signal ends it in order."""
+    from vdata.builder import build
+    from vdata.builder.log import LOG_FILE, BuildLog, log_file
+    from vdata.cli._progress import BuildProgress
+    from vdata.cli._signals import Stopped, end_at_once, stopping_in_order
 
-    plans = plan_splits(config, root, splits)
-    rows = {
-        name: {"videos": len(plan.videos), "skipped": len(plan.skipped), "shards": plan.num_shards, "bytes": plan.source_bytes}
-        for name, plan in plans.items()
-    }
-    if as_json:
-        click.echo(json.dumps({"config": config.to_mapping(), "splits": rows}))
-        return
-    for name, row in rows.items():
-        size = f"{row['bytes'] / 1e6:.1f} MB of sources"
-        click.echo(f"{name or config.dataset}: {row['videos']} videos ({row['skipped']} skipped), {row['shards']} shards, {size}")
+    log = BuildLog(shlex.join(sys.argv))
+    try:
+        with stopping_in_order(), log_file(out / LOG_FILE), BuildProgress(quiet=quiet) as progress:
+            return build(config, root, out, splits, run, (progress, log))
+    except Stopped as stop:
+        click.echo(
+            f"vdata: stopped by {stop.name}; every finished shard stays, and the same command goes on from there", err=True
+        )
+        end_at_once(stop.exit_status)
+    except BuildFailedError as error:
+        click.echo(f"vdata: {error}", err=True)
+        sys.exit(EXIT_USAGE if isinstance(error, DiskFullError) else EXIT_FAILED)
 
 
 def print_report(report: BuildReport) -> None:
@@ -119,6 +146,7 @@ def print_report(report: BuildReport) -> None:
             reasons = ", ".join(f"{reason} {count}" for reason, count in split.reasons.items())
             click.echo(f"  not built: {reasons} (see {split.folder / 'errors.parquet'})")
     rate = report.tally.frames / max(report.seconds_building, 1e-9)
-    click.echo(f"{report.seconds:.1f} s, {report.seconds_building:.1f} s of them on Ray at {rate:.0f} frames/s")
+    times = f"{report.seconds:.1f} s: {report.seconds_building:.1f} s of tasks at {rate:.0f} frames/s"
+    click.echo(f"{times}, {report.seconds_ray:.1f} s for Ray to start and stop")
     if not report.reconciles:
         click.echo("THE SUMS DO NOT AGREE: this is a bug, please report it with dataset.json and errors.parquet", err=True)

@@ -64,7 +64,7 @@ def _build(shards: Path, scale: str) -> None:
     _title(f"1. Build: raw videos -> {shards}")
     config = resolve("sample", settings={"sample": {"scale": scale}})
     with BuildProgress(quiet=False) as progress:
-        report = build(config, shards / "source", shards, SPLITS, on_plan=progress.on_plan, on_shard=progress.on_shard)
+        report = build(config, shards / "source", shards, SPLITS, watches=[progress])
     print_report(report)
 
 

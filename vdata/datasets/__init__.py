@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
+from vdata.errors import ConfigError
+from vdata.media.url import RemoteRoot, Root
 from vdata.records import Column, Skipped, Video
 from vdata.table import Table
 
-__all__ = ["DATASETS", "Dataset"]
+__all__ = ["DATASETS", "Dataset", "RemoteDataset", "list_videos"]
 
 
 class Dataset(Protocol):
@@ -38,4 +40,26 @@ class Dataset(Protocol):
         """Every video of the split, and every entry that will not be built with the reason; opens no video."""
 
 
+@runtime_checkable
+class RemoteDataset(Protocol):
+    """What a dataset has beside if its root may also be a URL."""
+
+    def remote_videos(self, root: RemoteRoot, split: str) -> Iterator[Video | Skipped]:
+        """As `videos`, for a root on another machine. One listing, and no request for each video."""
+
+
 DATASETS: Table[type[Dataset]] = Table("dataset", package=__name__)
+
+
+def list_videos(name: str, dataset: Dataset, root: Root, split: str) -> Iterator[Video | Skipped]:
+    """The videos of a dataset of that name below a root of either kind.
+
+    Raises:
+        ConfigError: the root is not laid out as expected, or is a URL and the dataset reads folders only.
+    """
+    if isinstance(root, Path):
+        return dataset.videos(root, split)
+    if isinstance(dataset, RemoteDataset):
+        return dataset.remote_videos(root, split)
+    rule = "must be a path of this machine; the dataset `folder` takes URLs, and `urls` a list of them"
+    raise ConfigError(f"{name}: --root ('{root}') {rule}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,8 +10,19 @@ from typing import NoReturn
 
 from vdata.config import check
 from vdata.errors import ConfigError
+from vdata.records import printable, readable
 
-__all__ = ["MEDIA_EXTENSIONS", "check_root", "check_split", "fail_layout", "file_named", "index_videos", "is_media", "readable"]
+__all__ = [
+    "MEDIA_EXTENSIONS",
+    "check_root",
+    "check_split",
+    "fail_layout",
+    "file_named",
+    "index_videos",
+    "is_media",
+    "label_indices",
+    "path_id",
+]
 
 MEDIA_EXTENSIONS = frozenset(
     {
@@ -27,11 +39,6 @@ _NUM_NAMES_SHOWN = 5
 def is_media(name: str) -> bool:
     """Whether a file's name has the extension of a video, in any case."""
     return os.path.splitext(name)[1].lower() in MEDIA_EXTENSIONS  # noqa: PTH122 - a Path for each of 240,000 names takes seconds
-
-
-def readable(name: str) -> str:
-    """A name as text that can be printed and stored: bytes that are no UTF-8 become hexadecimal escapes."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def check_root(dataset: str, root: Path, expected: str) -> None:
@@ -61,11 +68,22 @@ def fail_layout(dataset: str, looked_for: str, where: Path, expected: str) -> No
     Raises:
         ConfigError: always; it names what `where` holds.
     """
-    names = sorted((readable(entry.name) for entry in os.scandir(where)), key=str.encode) if where.is_dir() else []
+    names = sorted(printable(entry.name) for entry in os.scandir(where)) if where.is_dir() else []
     shown = ", ".join(names[:_NUM_NAMES_SHOWN])
     if len(names) > _NUM_NAMES_SHOWN:
         shown += f" and {len(names) - _NUM_NAMES_SHOWN} more"
     raise ConfigError(f"{dataset}: looked for {looked_for} in '{where}', found {shown or 'nothing'}; --root must hold {expected}")
+
+
+def label_indices(names: Iterable[str]) -> dict[str, int]:
+    """The class index of each name, in the order of their bytes; the empty name is no class and has -1."""
+    return {"": -1} | {name: index for index, name in enumerate(sorted(set(names) - {""}, key=os.fsencode))}
+
+
+def path_id(source: str) -> str:
+    """A path as an id; where its bytes are no UTF-8 with a part of their hash, since escapes alone may be another's name."""
+    text = readable(source)
+    return text if text == source else f"{text}-{hashlib.sha256(os.fsencode(source)).hexdigest()[:12]}"
 
 
 def file_named(root: Path, folders: Iterable[str], names: Iterable[str]) -> Path | None:

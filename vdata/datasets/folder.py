@@ -1,4 +1,4 @@
-"""Any tree of videos: the last folder of a file's path is its class.
+"""Any tree of videos, on this machine or below a URL as s3://bucket/prefix: the last folder of a file's path is its class.
 
 Every regular file with a video's extension, in any case, is listed; every other entry is a Skipped with its reason, so that the
 counts of a build reconcile with the disk. Nothing is opened.
@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from vdata.datasets import DATASETS
-from vdata.datasets._layout import check_root, check_split, fail_layout, is_media, readable
-from vdata.records import Column, Skipped, Video
+from vdata.datasets._layout import check_root, check_split, fail_layout, is_media, label_indices, path_id
+from vdata.errors import ConfigError
+from vdata.media.remote import list_objects
+from vdata.media.url import RemoteRoot
+from vdata.records import Column, Skipped, Video, readable
 
 __all__ = ["Folder", "FolderConfig"]
 
@@ -31,7 +34,8 @@ class Folder:
     """A tree of videos without splits.
 
     The class is the last folder, so `a/run/1.mp4` and `b/run/2.mp4` are both `run`; indices follow the byte-sorted names of the
-    folders that hold videos; a video at the top has label -1. The id is the path.
+    folders that hold videos; a video at the top has label -1. The id is the path; a name that is no UTF-8 gets its bytes as
+    escapes, and the id a part of their hash.
 
     Links to files are files. Links to folders are followed after all real folders have been listed, byte-sorted, and no folder is
     listed twice: a second way to one, or a loop, is skipped with reason `linked_twice`.
@@ -60,15 +64,43 @@ class Folder:
             ConfigError: the root is no folder or holds no video, or `split` is not empty.
         """
         check_split("folder", split, self.splits)
-        check_root("folder", root, _EXPECTED)
-        listing = _Listing(root)
-        listing.walk()
-        if not listing.media:
-            fail_layout("folder", "video files at any depth", root, _EXPECTED)
-        names = sorted({_class_of(source) for source in listing.media} - {""}, key=str.encode)
-        labels = {"": -1} | {name: label for label, name in enumerate(names)}
-        found: list[Video | Skipped] = [_video(source, labels) for source in listing.media]
-        yield from sorted([*found, *listing.skipped], key=lambda entry: entry.source.encode())
+        yield from _entries(*_list_local(root))
+
+    def remote_videos(self, root: RemoteRoot, split: str) -> Iterator[Video | Skipped]:
+        """Every object below the root, byte-sorted by key.
+
+        Raises:
+            ConfigError: the root cannot be listed or holds no video, or `split` is not empty.
+            MissingExtraError: the package for its scheme is not installed.
+        """
+        check_split("folder", split, self.splits)
+        yield from _entries(*_list_remote(root))
+
+
+def _entries(media: dict[str, int], skipped: list[Skipped]) -> list[Video | Skipped]:
+    labels = label_indices(_class_of(source) for source in media)
+    found = (_video(source, num_bytes, labels) for source, num_bytes in media.items())
+    return sorted([*found, *skipped], key=lambda entry: os.fsencode(entry.source))
+
+
+def _list_local(root: Path) -> tuple[dict[str, int], list[Skipped]]:
+    """Path and size (-1: a stat would have to ask) of every video below a folder, and what is none."""
+    check_root("folder", root, _EXPECTED)
+    listing = _Listing(root)
+    listing.walk()
+    if not listing.media:
+        fail_layout("folder", "video files at any depth", root, _EXPECTED)
+    return dict.fromkeys(listing.media, -1), listing.skipped
+
+
+def _list_remote(root: RemoteRoot) -> tuple[dict[str, int], list[Skipped]]:
+    """Key and size of every video below a URL, and what is none."""
+    found = dict(list_objects(root))
+    media = {source: num_bytes for source, num_bytes in found.items() if is_media(source)}
+    if not media:
+        what = f"{len(found)} objects, none of them a video by its name" if found else "nothing"
+        raise ConfigError(f"folder: looked for video files below '{root}', found {what}; --root must hold {_EXPECTED}")
+    return media, [_not_media(source) for source in found if source not in media]
 
 
 @dataclass
@@ -88,7 +120,7 @@ class _Listing:
         """Lists real folders first, so that a link never takes a folder's own place."""
         while self.folders or self.links:
             if not self.folders:
-                self.links.sort(key=str.encode, reverse=True)
+                self.links.sort(key=os.fsencode, reverse=True)
             source = self.folders.pop() if self.folders else self.links.pop()
             try:
                 self._list(source)
@@ -106,9 +138,7 @@ class _Listing:
                 self._sort(entry, f"{folder}/{entry.name}" if folder else entry.name)
 
     def _sort(self, entry: os.DirEntry[str], source: str) -> None:
-        if readable(entry.name) != entry.name:
-            self.skip(source, "bad_name", "the name is not UTF-8; rename it")
-        elif _is(entry.is_dir):
+        if _is(entry.is_dir):
             (self.links if entry.is_symlink() else self.folders).append(source)
         elif not _is(entry.is_file):
             kind = "a link that leads nowhere" if entry.is_symlink() else "a FIFO, socket or device"
@@ -116,7 +146,7 @@ class _Listing:
         elif is_media(entry.name):
             self.media.append(source)
         else:
-            self.skip(source, "not_media", "no video's extension; rename it if it is a video")
+            self.skipped.append(_not_media(source))
 
     def skip(self, source: str, reason: str, message: str) -> None:
         """Adds an entry that is not built."""
@@ -131,10 +161,14 @@ def _is(question: Callable[[], bool]) -> bool:
         return False
 
 
+def _not_media(source: str) -> Skipped:
+    return Skipped(readable(source), "not_media", "no video's extension; rename it if it is a video")
+
+
 def _class_of(source: str) -> str:
     return source.rpartition("/")[0].rpartition("/")[2]
 
 
-def _video(source: str, labels: dict[str, int]) -> Video:
+def _video(source: str, num_bytes: int, labels: dict[str, int]) -> Video:
     name = _class_of(source)
-    return Video(video_id=source, source=source, label=labels[name], label_name=name)
+    return Video(path_id(source), source, label=labels[name], label_name=readable(name), num_bytes=num_bytes)

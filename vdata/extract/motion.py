@@ -21,10 +21,8 @@ __all__ = ["MotionConfig", "MotionExtractor", "motion_grid"]
 T = TypeVar("T", bound=np.generic)
 
 _FINEST = 8  # libavcodec exports one vector for each 8x8 quarter at the finest, even where the stream splits it again
-_SOURCE, _W, _H, _DST_X, _DST_Y, _MOTION_X, _MOTION_Y, _SCALE = (
-    ROW_COLUMNS.index(name) for name in ("source", "w", "h", "dst_x", "dst_y", "motion_x", "motion_y", "motion_scale")
-)
 _QUARTER_PIXELS = 4
+_NO_VECTOR = np.iinfo(np.int32).min  # dy -8192 pixels, which H.264 does not reach
 
 
 @dataclass(frozen=True)
@@ -98,23 +96,23 @@ def motion_grid(
 
     Source: our own choice. The mean of the per-pixel field commutes with a later average pooling, the median does not.
     """
-    _check_rows(motion)
+    _check_vectors(motion)
     quarters, inter = _quarters(motion)
     grid = _enlarge(quarters, _FINEST // block) if block <= _FINEST else _mean_of_four(quarters)
     # A macroblock is intra as a whole, so one of its quarters answers for it.
-    kinds = np.where(inter[:, ::2, ::2], np.where(motion.skipped, SKIP, INTER), INTRA).astype(np.uint8)
+    kinds = np.where(inter[:, ::2, ::2], np.where(motion.skipped, np.uint8(SKIP), np.uint8(INTER)), np.uint8(INTRA))
     kind = _enlarge(kinds, MACROBLOCK // block)
     rows, columns = -(-height // block), -(-width // block)
     return grid[:, :rows, :columns], kind[:, :rows, :columns]
 
 
-def _check_rows(motion: MotionPass) -> None:
-    """The errors of rows that the grid cannot hold."""
-    rows = motion.rows
-    if "B" in motion.types or (rows[:, _SOURCE] >= 0).any():
+def _check_vectors(motion: MotionPass) -> None:
+    """The errors of vectors that the grid cannot hold."""
+    vectors = motion.vectors
+    if "B" in motion.types or (vectors["source"] >= 0).any():
         raise ContractError("motion", f"the grid needs a stream of I and P frames, this one has {sorted(set(motion.types))}")
-    sizes = np.isin(rows[:, (_W, _H)], (_FINEST, MACROBLOCK))
-    if not sizes.all() or (rows[:, _SCALE] != _QUARTER_PIXELS).any():
+    sides = np.concatenate([vectors["w"], vectors["h"]])
+    if not ((sides == _FINEST) | (sides == MACROBLOCK)).all() or (vectors["motion_scale"] != _QUARTER_PIXELS).any():
         raise ContractError("motion", "the grid needs H.264's vectors: partitions of 8 and 16 pixels in quarter pixels")
 
 
@@ -124,28 +122,39 @@ def _quarters(motion: MotionPass) -> tuple[npt.NDArray[np.int16], npt.NDArray[np
     A partition is one, two or four whole quarters and none overlap, so one assignment for each of the four places fills the clip.
     """
     num_frames, num_rows, num_columns = motion.skipped.shape
-    field = np.zeros((num_frames, 2 * num_rows, 2 * num_columns, 2), np.int16)
-    inter = np.zeros(field.shape[:3], np.bool_)
-    frames = np.repeat(np.arange(num_frames), np.diff(motion.offsets))
-    rows = motion.rows
-    top, left = (rows[:, _DST_Y] - rows[:, _H] // 2) // _FINEST, (rows[:, _DST_X] - rows[:, _W] // 2) // _FINEST
-    vectors = -rows[:, (_MOTION_X, _MOTION_Y)]
-    for down in range(MACROBLOCK // _FINEST):
-        for right in range(MACROBLOCK // _FINEST):
-            reached = (rows[:, _H] > _FINEST * down) & (rows[:, _W] > _FINEST * right)
-            place = frames[reached], top[reached] + down, left[reached] + right
-            field[place] = vectors[reached]
-            inter[place] = True
-    return field, inter
+    shape = num_frames, 2 * num_rows, 2 * num_columns
+    # (dx, dy) as one number: a flat index and half the stores took 2.2 ms where three indices took 9.4 (175 frames, 352x256).
+    field = np.full(np.prod(shape), _NO_VECTOR, np.int32)
+    vectors, stride = motion.vectors, shape[2]
+    wide, tall = vectors["w"] == MACROBLOCK, vectors["h"] == MACROBLOCK
+    top, left = (vectors["dst_y"] - (vectors["h"] >> 1)) >> 3, (vectors["dst_x"] - (vectors["w"] >> 1)) >> 3
+    place = np.repeat(np.arange(num_frames, dtype=np.int32) * (shape[1] * stride), np.diff(motion.offsets))
+    place += top.astype(np.int32) * stride + left
+    packed = _packed(vectors)
+    field[place] = packed
+    for chosen, step in ((wide, 1), (tall, stride), (wide & tall, stride + 1)):
+        field[place[chosen] + step] = packed[chosen]
+    inter = field != _NO_VECTOR
+    field *= inter
+    return field.view(np.int16).reshape(*shape, 2), inter.reshape(shape)
+
+
+def _packed(vectors: npt.NDArray[np.void]) -> npt.NDArray[np.int32]:
+    """Dst - src of each vector, (dx, dy) as the two halves of one number."""
+    pairs = np.empty((len(vectors), 2), np.int16)
+    np.negative(vectors["motion_x"], out=pairs[:, 0], casting="unsafe")
+    np.negative(vectors["motion_y"], out=pairs[:, 1], casting="unsafe")
+    return pairs.view(np.int32)[:, 0]
 
 
 def _mean_of_four(quarters: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
     """The field of macroblocks. Four slices added took 2 ms where `reshape` and `sum` took 15 (300 frames, 340x256)."""
-    total = np.zeros_like(quarters[:, ::2, ::2], np.int32)
-    for down in range(2):
-        for right in range(2):
-            total += quarters[:, down::2, right::2]
-    return np.rint(total.astype(np.float32) / 4).astype(np.int16)
+    total = quarters[:, ::2, ::2].astype(np.int32)
+    for down, right in ((0, 1), (1, 0), (1, 1)):
+        total += quarters[:, down::2, right::2]
+    # To the nearest integer, halves to even: a half is lifted over the edge by an odd quotient alone.
+    total += 1 + (total >> 2 & 1)
+    return (total >> 2).astype(np.int16)
 
 
 def _enlarge(cells: npt.NDArray[T], times: int) -> npt.NDArray[T]:

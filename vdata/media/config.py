@@ -66,22 +66,26 @@ class ClipConfig:
 
 @dataclass(frozen=True, slots=True)
 class LimitConfig:
-    """What one ffmpeg process may cost before its video is given up: `--set limit.KEY=VALUE`."""
+    """What a source may cost, in one ffmpeg process and on its way there, before it is given up: `--set limit.KEY=VALUE`."""
 
     cpu_seconds: int = 3600
     """Seconds of CPU time, so that a busy machine fails no video."""
     wall_seconds: int = 14400
-    """Seconds on the clock: a net for a process that waits for ever."""
+    """Seconds on the clock, of a process and of a download: a net for what waits for ever."""
     memory_gib: float = 4.0
     """Address space."""
     max_pixels: int = 8192 * 8192
     """Pixels of one source frame, checked before its buffer is allocated."""
     max_seconds: float = 6 * 3600.0
     """Duration of a source."""
+    max_bytes: int = 64 * 2**30
+    """Size of a source that has to be downloaded; TMPDIR needs room for two a worker, the one cut and the next."""
+    answer_seconds: float = 60.0
+    """Seconds without a byte from a server after which a try to download is given up (s3, http and https)."""
 
     def __post_init__(self) -> None:
         """Checks that each limit leaves room for anything at all."""
-        for name in ("cpu_seconds", "wall_seconds", "memory_gib", "max_pixels", "max_seconds"):
+        for name in ("cpu_seconds", "wall_seconds", "memory_gib", "max_pixels", "max_seconds", "max_bytes", "answer_seconds"):
             check(0 < getattr(self, name) < math.inf, f"limit.{name}", getattr(self, name), "must be positive and finite")
 
 

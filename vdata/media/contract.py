@@ -6,11 +6,8 @@ because another ffmpeg (VDATA_FFMPEG) may not.
 
 from __future__ import annotations
 
-import io
 import struct
 from fractions import Fraction
-
-import av
 
 from vdata.errors import ContractError
 from vdata.media.clip import EncodedClip
@@ -83,13 +80,13 @@ def _ticks_per_frame(clip: EncodedClip) -> Fraction:
 
 def _check_stream(clip: EncodedClip) -> None:
     """What the parameter sets say: profile, format, size, colour tags, square pixels, one reference."""
-    config = avc_config(clip.mp4[: clip.init_size])
-    with av.open(io.BytesIO(clip.mp4)) as container:
-        context = container.streams.video[0].codec_context
-        size = (context.width, context.height)
-        colours = (int(context.color_range), int(context.colorspace))
-        found = (config[1], context.pix_fmt, size, colours, context.sample_aspect_ratio or 1, num_references(config))
-    wanted = (HIGH_PROFILE, "yuv420p", (clip.width, clip.height), (_MPEG_RANGE, _SMPTE170M), 1, 1)
+    config, stream = avc_config(clip.mp4[: clip.init_size]), clip.motion.stream
+    if stream is None:
+        raise ContractError("picture_format", "no decoder has said what the stream is")
+    colours = (stream.color_range, stream.colorspace)
+    size = (stream.width, stream.height)
+    found = (config[1], stream.pix_fmt, size, colours, stream.pixel_aspect, num_references(config))
+    wanted = (HIGH_PROFILE, "yuv420p", (clip.width, clip.height), (_MPEG_RANGE, _SMPTE170M), Fraction(1), 1)
     if found != wanted:
         names = "(profile, format, size, (range, matrix), pixel aspect, references)"
         raise ContractError("picture_format", f"{names} is {found}, not {wanted}")

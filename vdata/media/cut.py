@@ -6,11 +6,13 @@ the stream's init, with its times moved to 0: no second encode, no file on disk,
 
 from __future__ import annotations
 
+import math
+import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from pathlib import Path
 from typing import IO
 
 import ffmpeg
@@ -22,11 +24,34 @@ from vdata.media.config import ClipConfig, LimitConfig
 from vdata.media.ffmpeg import INPUT, Child, running, tail
 from vdata.media.mp4 import decode_time, packets, rebase
 from vdata.media.probe import Source, probe
-from vdata.media.source import SourceFile, open_source
+from vdata.media.source import SourceFile, open_video
 from vdata.media.structure import STRUCTURES, Structure
-from vdata.records import Fragment, Keyframe, Picture, Video
+from vdata.media.url import Root
+from vdata.records import Fragment, Keyframe, Picture, Video, printable
 
-__all__ = ["CutPlan", "DroppedTail", "cut", "encode_arguments", "plan_cut"]
+__all__ = ["CutPlan", "DroppedTail", "Part", "cut", "encode_arguments", "plan_cut"]
+
+_MOV_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"})
+_EBML = b"\x1aE\xdf\xa3"
+_LEAD = 16
+"""Frames that a part of a film decodes before its own, so that the rate filter has what it may need to repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of several tasks that share a film. They cut it on one grid of frames: no frame is lost or twice where they meet.
+
+    With `clip.fps` a source frame halfway between two of the grid may fall to the one or the other.
+    """
+
+    number: int = 0
+    num_parts: int = 1
+    seconds: float = math.inf
+    """Length of a part; the whole number of clips nearest to it is taken. The last part goes to the film's end."""
+
+
+WHOLE = Part()
+"""A film that one task cuts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +72,37 @@ class CutPlan:
     canvas: tuple[int, int]
     structure: Structure
     start_seconds: float
+    part: Part = WHOLE
+    jumps: bool = False
+    """Whether the decoder starts close to the part; otherwise it decodes the film from its start, and drops what is before."""
+
+    def first_frame(self, config: ClipConfig) -> int:
+        """The first frame of the part, counted in the whole film."""
+        return self.part.number * (self.num_frames(config) or 0)
+
+    def num_frames(self, config: ClipConfig) -> int | None:
+        """Frames of a part that is followed by another; None for a whole film."""
+        if self.part.num_parts == 1:
+            return None
+        per_clip = self.gops_per_clip(config) * config.gop
+        return per_clip * max(1, round(Fraction(self.part.seconds) * self.fps / per_clip))
 
     def gops_per_clip(self, config: ClipConfig) -> int:
         """The whole number of GOPs nearest to the wanted length, at least one."""
         return max(1, round(Fraction(config.seconds) * self.fps / config.gop))
 
 
-def cut(root: Path, video: Video, config: ClipConfig, limits: LimitConfig) -> Iterator[EncodedClip | DroppedTail]:
-    """The clips of one video in order, and its dropped tail if it has one.
+def cut(
+    root: Root,
+    video: Video,
+    config: ClipConfig,
+    limits: LimitConfig,
+    part: Part = WHOLE,
+    opened: AbstractContextManager[SourceFile] | None = None,
+) -> Iterator[EncodedClip | DroppedTail]:
+    """The clips of one video, or of a part of it, in order, and its dropped tail if it has one.
+
+    `opened` is its file, where that has been fetched ahead (see `prefetched`).
 
     Raises:
         OpenError: the file is no usable video; nothing was yielded.
@@ -63,18 +111,20 @@ def cut(root: Path, video: Video, config: ClipConfig, limits: LimitConfig) -> It
     """
     if video.end_seconds is not None and video.end_seconds <= video.start_seconds:
         wanted = f"from {video.start_seconds} to {video.end_seconds} s"
-        raise OpenError("empty_span", f"the wanted part of '{video.source}', {wanted}, has no length")
-    with open_source(root, video.source) as file:
-        plan = plan_cut(file, video, config, limits)
-        with running(encode_arguments(plan, video, config, limits), limits, file) as child:
-            num_frames = 0
-            for item in _clips(_fragments(child.stdout), plan, config):
-                num_frames += item.num_frames
-                yield item
-    _check_end(child, num_frames, plan.source)
+        raise OpenError("empty_span", f"the wanted part of '{printable(video.source)}', {wanted}, has no length")
+    with opened or open_video(root, video, limits) as file:
+        plan = plan_cut(file, video, config, limits, part)
+        try:
+            yield from _encoded(plan, video, config, limits, file)
+        except _BadStartError:
+            yield from _encoded(replace(plan, jumps=False), video, config, limits, file)
 
 
-def plan_cut(file: SourceFile, video: Video, config: ClipConfig, limits: LimitConfig) -> CutPlan:
+class _BadStartError(Exception):
+    """A decoder that was sent into the middle of a film complains before it has given a clip."""
+
+
+def plan_cut(file: SourceFile, video: Video, config: ClipConfig, limits: LimitConfig, part: Part = WHOLE) -> CutPlan:
     """Sizes, rate and structure for a video, by one pass over its packets.
 
     Raises:
@@ -84,21 +134,82 @@ def plan_cut(file: SourceFile, video: Video, config: ClipConfig, limits: LimitCo
     picture = scaled_size(source.width, source.height, source.aspect, short_side=config.short_side, enlarge=config.enlarge)
     canvas = canvas_for(picture, config.short_side)
     fps = config.rate or source.fps
-    return CutPlan(source, fps, picture, canvas, STRUCTURES[config.layers], video.start_seconds)
+    return CutPlan(
+        source,
+        fps,
+        picture,
+        canvas,
+        STRUCTURES[config.layers],
+        video.start_seconds,
+        part,
+        part.number > 0 and _has_exact_times(file),
+    )
+
+
+def _encoded(
+    plan: CutPlan, video: Video, config: ClipConfig, limits: LimitConfig, file: SourceFile
+) -> Iterator[EncodedClip | DroppedTail]:
+    num_frames = 0
+    with running(encode_arguments(plan, video, config, limits), limits, file) as child:
+        for item in _clips(_fragments(child.stdout), plan, config):
+            # An open GOP, or a packet that needs the one before the jump: not the film's fault.
+            if not num_frames and plan.jumps and child.has_spoken():
+                raise _BadStartError
+            num_frames += item.num_frames
+            yield item
+    if not num_frames and plan.jumps and child.words:
+        raise _BadStartError
+    _check_end(child, num_frames, plan)
 
 
 def encode_arguments(plan: CutPlan, video: Video, config: ClipConfig, limits: LimitConfig) -> list[str]:
     """Arguments of an ffmpeg that encodes a video to the contract, on one thread, from INPUT to its output pipe."""
-    part: dict[str, float] = {"ss": video.start_seconds} if video.start_seconds else {}
+    begin = _seek_seconds(plan, config)
+    span: dict[str, float] = {"ss": begin} if begin else {}
     if video.end_seconds is not None:
-        part["t"] = video.end_seconds - video.start_seconds
+        # ffmpeg refuses a span of no length; a part behind the film's end shall come out empty.
+        span["t"] = max(video.end_seconds - begin, 1e-3)
     # reinit_filter: where the size changes in mid-stream, a new graph would start its clock again; the scaler adapts itself.
-    options = {"threads": 1, "max_pixels": limits.max_pixels, "reinit_filter": 0, **part}
+    options = {"threads": 1, "max_pixels": limits.max_pixels, "reinit_filter": 0, **span}
     node = ffmpeg.input(**INPUT, **options)["V:0"]
-    node = _filters(node, plan)
-    node = node.output("pipe:", **_encoder(plan, config))
+    node = _filters(_timed(node, plan, config), plan)
+    node = node.output("pipe:", **_encoder(plan, config), **_length(plan, config))
     # repeat: each line of the log is then about one thing, and can be judged alone.
     return ["-v", "repeat+error", "-filter_complex_threads", "1", *node.get_args()]
+
+
+def _has_exact_times(file: SourceFile) -> bool:
+    """Whether it is an MP4, MOV, Matroska or WebM: elsewhere a jump lands near a time, not at it (seen: MPEG-PS, packed AVI)."""
+    head = os.pread(file.file.fileno(), 8, 0)
+    return head[4:] in _MOV_BOXES or head[:4] == _EBML
+
+
+def _seek_seconds(plan: CutPlan, config: ClipConfig) -> float:
+    """Where the decoder starts, in seconds of the source."""
+    first = plan.first_frame(config)
+    if not plan.jumps:
+        return plan.start_seconds
+    # Half a frame before the first one wanted. Only a film that is wanted from its start is divided (vdata/builder/plan.py).
+    origin = Fraction(plan.source.first_seconds).limit_denominator(10**6)
+    return float(origin + (first - min(first, _LEAD) - Fraction(1, 2)) / plan.fps)
+
+
+def _timed(node: ffmpeg.Stream, plan: CutPlan, config: ClipConfig) -> ffmpeg.Stream:
+    """Frames at the clip's constant rate, the first at time 0."""
+    first = plan.first_frame(config)
+    if plan.jumps:
+        node = node.filter("setpts", f"PTS-{_text(1 / (2 * plan.fps))}/TB")
+        node = node.filter("fps", fps=_text(plan.fps), round="near", start_time=0)
+        return node.filter("trim", start_frame=min(first, _LEAD)).filter("setpts", "PTS-STARTPTS")
+    node = node.filter("setpts", "PTS-STARTPTS").filter("fps", fps=_text(plan.fps), round="near")
+    return node.filter("trim", start_frame=first).filter("setpts", "PTS-STARTPTS") if first else node
+
+
+def _length(plan: CutPlan, config: ClipConfig) -> dict[str, int]:
+    """The option that ends a part where the next one begins."""
+    num_frames, part = plan.num_frames(config), plan.part
+    is_last = part.number == part.num_parts - 1
+    return {} if num_frames is None or is_last else {"frames:v": num_frames}
 
 
 def _filters(node: ffmpeg.Stream, plan: CutPlan) -> ffmpeg.Stream:
@@ -106,7 +217,6 @@ def _filters(node: ffmpeg.Stream, plan: CutPlan) -> ffmpeg.Stream:
     shrinks = picture.width * picture.height < plan.source.width * plan.source.height
     # area is 19 % cheaper than bicubic from 1080p, but a staircase when it enlarges.
     flags = ("area" if shrinks else "bicubic") + "+accurate_rnd+bitexact"
-    node = node.filter("setpts", "PTS-STARTPTS").filter("fps", fps=_text(plan.fps), round="near")
     node = node.filter("scale", picture.width, picture.height, flags=flags, out_range="tv", out_color_matrix="bt601")
     node = node.filter("format", "yuv420p").filter("setsar", 1)
     if (picture.width, picture.height) != plan.canvas:
@@ -171,7 +281,8 @@ def _read_box(stream: IO[bytes]) -> bytes | None:
 def _clips(fragments: Iterator[bytes], plan: CutPlan, config: ClipConfig) -> Iterator[EncodedClip | DroppedTail]:
     init = next(fragments, b"")
     per_clip = plan.gops_per_clip(config)
-    number, first_frame, group = 0, 0, list[bytes]()
+    first_frame, group = plan.first_frame(config), list[bytes]()
+    number = first_frame // (per_clip * config.gop)
     for fragment in fragments:
         group.append(fragment)
         if len(group) == per_clip:
@@ -217,16 +328,17 @@ def _clip(init: bytes, group: list[bytes], plan: CutPlan, config: ClipConfig, nu
     )
 
 
-def _check_end(child: Child, num_frames: int, source: Source) -> None:
+def _check_end(child: Child, num_frames: int, plan: CutPlan) -> None:
     """Nothing after a clean end.
 
     ffmpeg conceals damage and ends with status 0, but says so at level `error`; on the undamaged real videos tried it
     says nothing there. So any word means that frames are missing or were guessed, but for those of an audio decoder, which
     the demuxer runs to learn the audio's form.
     """
-    about_audio = tuple(f"[{name} @ " for name in sorted(source.audio_codecs))
+    about_audio = tuple(f"[{name} @ " for name in sorted(plan.source.audio_codecs))
     words = "\n".join(line for line in child.words.splitlines() if not line.startswith(about_audio))
-    if num_frames == 0:
+    # A film may be shorter than it says: then a part of it is empty, if its decoder has no complaint.
+    if num_frames == 0 and (plan.part.number == 0 or child.status or words.strip()):
         raise DecodeError("no_frames", f"not one frame could be decoded (ffmpeg's status {child.status})", tail(words))
     if "partial file" in words or "Truncating packet" in words:
         raise DecodeError("truncated", f"the file ends in the middle of its stream, after {num_frames} frames", tail(words))

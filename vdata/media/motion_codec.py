@@ -18,6 +18,8 @@ from vdata.media.vectors import ROW_COLUMNS
 
 __all__ = ["INTER", "INTRA", "SKIP", "dump_grid", "dump_vectors", "load_grid", "load_vectors"]
 
+_LEVEL = 4
+
 INTER, SKIP, INTRA = 0, 1, 2
 """Values of `kind`: coded with a vector; skipped, so the vector is a prediction and nothing was added; coded without a vector."""
 
@@ -58,9 +60,17 @@ def load_vectors(member: bytes) -> list[npt.NDArray[np.int32]]:
 
 
 def _dump(**arrays: npt.NDArray[Any]) -> bytes:
-    """NumPy dates every entry 1980-01-01, so the bytes depend on the arrays, NumPy and zlib alone."""
+    """An npz as np.savez_compressed writes it, undated: the bytes depend on the arrays, NumPy and zlib alone.
+
+    That function offers no level. zlib's 4 took 2.0 ms in place of 6.6 for a grid of 175 frames at 352x256, +3 % bytes.
+    """
     target = io.BytesIO()
-    np.savez_compressed(target, allow_pickle=False, **{name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    with zipfile.ZipFile(target, "w") as archive:
+        for name, array in arrays.items():
+            entry = io.BytesIO()
+            np.lib.format.write_array(entry, np.ascontiguousarray(array), allow_pickle=False)
+            # A ZipInfo of its own has the first date that zip knows, not today's.
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), entry.getvalue(), zipfile.ZIP_DEFLATED, compresslevel=_LEVEL)
     return target.getvalue()
 
 

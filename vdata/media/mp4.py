@@ -105,21 +105,23 @@ def packets(fragment: bytes) -> list[Packet]:
         raise ContractError("box", "the track run has no data offset")
     (offset,) = struct.unpack_from(">i", fragment, position)
     position += 4
-    first_flags: int | None = None
+    first_flags = default_flags
     if flags & 0x4:
         (first_flags,) = struct.unpack_from(">I", fragment, position)
         position += 4
+    # Duration, size, flags, shift; what the run does not say of each picture is the track's default.
+    said = [bool(flags & bit) for bit in (0x100, 0x200, 0x400, 0x800)]
+    code = struct.Struct(">" + "".join(letter for letter, there in zip("IIIi", said, strict=True) if there))
+    defaults = (default_duration, default_size, default_flags, 0)
     found = []
-    for i in range(count):
-        values = {0x100: default_duration, 0x200: default_size, 0x400: default_flags, 0x800: 0}
-        for bit in values:
-            if flags & bit:
-                (values[bit],) = struct.unpack_from(">i" if bit == 0x800 else ">I", fragment, position)  # noqa: PLR2004
-                position += 4
-        sample_flags = first_flags if i == 0 and first_flags is not None else values[0x400]
-        is_key = not sample_flags & _SAMPLE_IS_NON_SYNC
-        found.append(Packet(offset, values[0x200], values[0x100], values[0x800], is_key))
-        offset += values[0x200]
+    for number in range(count):
+        own = iter(code.unpack_from(fragment, position))
+        position += code.size
+        duration, size, sample_flags, shift = [next(own) if there else value for there, value in zip(said, defaults, strict=True)]
+        if number == 0 and flags & 0x4:
+            sample_flags = first_flags
+        found.append(Packet(offset, size, duration, shift, not sample_flags & _SAMPLE_IS_NON_SYNC))
+        offset += size
     # Also false when a second track run follows.
     if offset != len(fragment):
         raise ContractError("box", f"the first track run ends at byte {offset} of a fragment of {len(fragment)}")
@@ -181,8 +183,10 @@ def slice_type(picture: bytes) -> str:
     for unit in nal_units(picture):
         kind = unit[0] & 0x1F
         if kind in (1, 5):
-            _, position = _exp_golomb(unit, 8)  # first_mb_in_slice
-            value, _ = _exp_golomb(unit, position)
+            # first_mb_in_slice is 0 in a picture's first slice: one bit. The type's code fits into the seven after it.
+            value = _TYPE_CODES.get(unit[1])
+            if value is None:
+                value, _ = _exp_golomb(unit, _exp_golomb(unit, 8)[1])
             letter = _SLICE_TYPES[value % 5]
             return letter.lower() if letter == "I" and kind != 5 else letter  # noqa: PLR2004 - 5 is IDR
     raise ContractError("slice", f"a packet of {len(picture)} bytes holds no slice")
@@ -242,3 +246,7 @@ def _exp_golomb(data: bytes, position: int) -> tuple[int, int]:
 
 def _bit(data: bytes, position: int) -> int:
     return data[position >> 3] >> (7 - (position & 7)) & 1
+
+
+_TYPE_CODES = {byte: code for byte in range(0x88, 0x100) if (code := _exp_golomb(bytes([byte]), 1)[0]) < 2 * len(_SLICE_TYPES)}
+"""slice_type by the first byte of a slice header whose first_mb_in_slice is 0."""

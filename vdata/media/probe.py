@@ -1,4 +1,6 @@
-"""What a source is, found by one pass over its packets in an ffmpeg child; nothing is decoded.
+"""What a source is: sizes, rate and length by its packets' times; nothing is decoded.
+
+The tables of plain MP4, MOV and AVI files are read here (vdata/media/container). All else is asked of an ffmpeg child.
 
 The wheel that carries ffmpeg has no ffprobe, and ffmpeg's own text rounds frame rates to two decimals, on which a long film
 gains or loses frames. So the packets' times are listed (`-c copy -f framecrc`) and the average rate is counted from them.
@@ -7,27 +9,30 @@ gains or loses frames. So the packets' times are listed (`-c copy -f framecrc`) 
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
-from statistics import median_low
 
 import ffmpeg
+import numpy as np
+import numpy.typing as npt
 
 from vdata.errors import OpenError
 from vdata.media.config import MAX_FPS, LimitConfig
+from vdata.media.container import CodedPicture, Described, read_container
 from vdata.media.ffmpeg import INPUT, running, tail
 from vdata.media.source import SourceFile
 
-__all__ = ["Source", "average_rate", "probe"]
+__all__ = ["Source", "average_rate", "describe", "probe"]
 
 MIN_FPS = Fraction(1, 1000)
 """The lowest frame rate: times that are farther apart come from damage."""
 _ROUNDING = Fraction(2, 1000)
 _EVEN_SHARE = 0.9
 _NO_PTS = -(2**63)
+_FARTHEST = 2**62  # ticks; a difference of hostile times may be more than 64 bits hold
 _HDR_TRANSFERS = ("smpte2084", "arib-std-b67")
 
 
@@ -43,18 +48,34 @@ class Source:
     fps: Fraction
     """Average over the whole stream."""
     num_packets: int
+    first_seconds: float
+    """Time of the first frame, counted from the start of the container, whose audio may begin before."""
     duration_seconds: float
     codec: str
     audio_codecs: frozenset[str]
-    """Names that ffmpeg gives to the audio streams' codecs and decoders; empty without audio."""
+    """Names that ffmpeg gives to the audio streams' codecs and decoders, as its log lines begin; empty without audio."""
     is_hdr: bool
 
 
 def probe(file: SourceFile, limits: LimitConfig) -> Source:
-    """What the first video stream of a file is.
+    """What the first video stream of a file is: by its container's tables where they are plain, else by ffmpeg.
 
     Raises:
-        OpenError: `not_video`, `no_video_stream`, `no_frames`, `too_large` or `too_long`, with ffmpeg's last words.
+        OpenError: `not_video`, `truncated`, `no_video_stream`, `no_frames`, `too_large`, `too_long` or `hdr`, with ffmpeg's
+            last words.
+        MediaError: a limit was reached.
+    """
+    # A child costs 28 ms of CPU, the tables 0.7 ms: for 7 seconds of 320x240, a tenth of the encode.
+    source = _source(read_container(file) or describe(file, limits))
+    _check_limits(source, limits)
+    return source
+
+
+def describe(file: SourceFile, limits: LimitConfig) -> Described:
+    """What ffmpeg says of the first video stream of any file.
+
+    Raises:
+        OpenError: it is no usable video.
         MediaError: a limit was reached.
     """
     arguments = ffmpeg.input(**INPUT)["V:0"].output("pipe:", format="framecrc", codec="copy").get_args()
@@ -65,12 +86,22 @@ def probe(file: SourceFile, limits: LimitConfig) -> Source:
     times = [_packet_time(line) for line in lines if not line.startswith("#")]
     if not times or "dimensions" not in header:
         raise _refusal(file, words)
-    source = _source(header, times, words)
-    _check_limits(source, limits)
-    return source
+    described = _described_stream(words)
+    width, height = (int(side) for side in header["dimensions"].split("x"))
+    if not width or not height:
+        raise _unsized(file, words)
+    is_hdr = any(name in described[0] for name in _HDR_TRANSFERS)
+    return Described(
+        codec=header.get("codec_id", ""),
+        picture=CodedPicture(width, height, _pixel_aspect(header.get("sar", "0/1")), is_hdr),
+        is_turned=_is_turned(described),
+        tick=Fraction(header["tb"]),
+        times=np.array(_presentation_times(times), np.int64),
+        audio_codecs=_audio_names(words),
+    )
 
 
-def average_rate(times: Sequence[int], tick: Fraction) -> Fraction:
+def average_rate(times: npt.ArrayLike, tick: Fraction) -> Fraction:
     """Frames per second from presentation times in any order, in ticks of so many seconds.
 
     A stream of even steps but for a few gaps has the rate of its steps: a frame that is missing shortens no film. Any
@@ -79,15 +110,17 @@ def average_rate(times: Sequence[int], tick: Fraction) -> Fraction:
 
     Source: our own choice.
     """
-    distinct = sorted(set(times))
-    steps = [later - earlier for earlier, later in pairwise(distinct)]
-    if not steps:
+    distinct = np.unique(np.asarray(times, np.int64))
+    if len(distinct) == 1:
         return Fraction(25)
-    slack = _ROUNDING / tick
-    middle = median_low(steps)
-    even = [step for step in steps if abs(step - middle) <= slack]
+    if int(distinct[-1]) - int(distinct[0]) > _FARTHEST:
+        return MIN_FPS
+    steps = np.diff(distinct)
+    slack = _ROUNDING // tick
+    middle = np.sort(steps)[(len(steps) - 1) // 2]
+    even = steps[np.abs(steps - middle) <= slack]
     kept = even if len(even) >= _EVEN_SHARE * len(steps) else steps
-    return _rounded(len(kept), sum(kept) * tick)
+    return _rounded(len(kept), int(kept.sum()) * tick)
 
 
 def _rounded(num_steps: int, span: Fraction) -> Fraction:
@@ -120,24 +153,31 @@ def _packet_time(line: str) -> tuple[int, int]:
     return int(pts), int(dts)
 
 
-def _source(header: dict[str, str], packet_times: Sequence[tuple[int, int]], words: str) -> Source:
-    tick, times, described = Fraction(header["tb"]), _presentation_times(packet_times), _described_stream(words)
-    fps = average_rate(times, tick)
-    width, height = (int(side) for side in header["dimensions"].split("x"))
-    aspect = Fraction(width, height) * _pixel_aspect(header.get("sar", "0/1"))
-    if _is_turned(described):
+def _source(found: Described) -> Source:
+    width, height = found.picture.width, found.picture.height
+    aspect = Fraction(width, height) * found.picture.pixel_aspect
+    if found.is_turned:
         width, height, aspect = height, width, 1 / aspect
+    fps = average_rate(found.times, found.tick)
     return Source(
         width=width,
         height=height,
         aspect=aspect,
         fps=fps,
-        num_packets=len(times),
-        duration_seconds=float((max(times) - min(times)) * tick + 1 / fps),
-        codec=header.get("codec_id", ""),
-        audio_codecs=frozenset(re.findall(r"\w+", " ".join(re.findall(r": Audio: (\w+(?: \(\w+\))*)", words)))),
-        is_hdr=any(name in described[0] for name in _HDR_TRANSFERS),
+        num_packets=len(found.times),
+        first_seconds=float(int(found.times.min()) * found.tick),
+        # Not np.ptp: hostile times are so far apart that their difference is beyond 64 bits.
+        duration_seconds=float((int(found.times.max()) - int(found.times.min())) * found.tick + 1 / fps),
+        codec=found.codec,
+        audio_codecs=found.audio_codecs,
+        is_hdr=found.picture.is_hdr,
     )
+
+
+def _audio_names(words: str) -> frozenset[str]:
+    """Codecs and decoders of the audio streams; a profile beside them has capital letters."""
+    described = re.findall(r": Audio: (\w+(?: \(\w+\))*)", words)
+    return frozenset(re.findall(r"\b[a-z][a-z0-9_]*\b", " ".join(described)))
 
 
 def _described_stream(words: str) -> list[str]:
@@ -172,12 +212,19 @@ def _refusal(file: SourceFile, words: str) -> OpenError:
         return OpenError("empty", f"'{name}' has no bytes")
     if "matches no streams" in words:
         return OpenError("no_video_stream", f"'{name}' opens, but holds no video stream", tail(words))
-    if "moov atom not found" in words:
-        # An MP4 name over other bytes, and an MP4 whose end with the index is missing, look alike to the demuxer.
-        return OpenError("not_video", f"'{name}' is cut off before its index (moov), or is no MP4 at all", tail(words))
+    if "moov atom not found" in words and os.pread(file.file.fileno(), 8, 0)[4:] == b"ftyp":
+        return OpenError("truncated", f"'{name}' begins as an MP4, but is cut off before its index (moov)", tail(words))
     if "Error opening input" in words:
         return OpenError("not_video", f"'{name}' cannot be opened as a video", tail(words))
     return OpenError("no_frames", f"'{name}' has a video stream without a single packet", tail(words))
+
+
+def _unsized(file: SourceFile, words: str) -> OpenError:
+    """The refusal of a stream whose size ffmpeg does not tell, mostly since it is too large for any decoder."""
+    refused = re.search(r"Picture size (\d+x\d+) is invalid", words)
+    if refused:
+        return OpenError("too_large", f"frames of {refused[1]}, as '{file.name}' says, exceed what ffmpeg decodes", tail(words))
+    return OpenError("no_frames", f"'{file.name}' does not tell the size of its frames, and none can be decoded", tail(words))
 
 
 def _check_limits(source: Source, limits: LimitConfig) -> None:

@@ -7,15 +7,26 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from vdata.errors import OpenError
+from vdata.media.config import LimitConfig
+from vdata.media.download import download
+from vdata.media.remote import RemoteObject
+from vdata.media.url import RemoteRoot, Root, is_url, local_path, without_secrets
+from vdata.records import Video, printable
 
-__all__ = ["SourceFile", "open_source"]
+__all__ = ["UNKNOWN_BYTES", "SourceFile", "is_remote", "open_source", "open_video", "prefetched", "source_bytes"]
+
+UNKNOWN_BYTES = 4_000_000
+"""What a remote source counts for when videos are dealt into shards and nobody told its size: some ten seconds at 720p."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +43,153 @@ class SourceFile:
         return os.fstat(self.file.fileno()).st_size
 
 
+def is_remote(root: Root, source: str) -> bool:
+    """Whether a source must be downloaded."""
+    return isinstance(root, RemoteRoot) or (is_url(source) and local_path(source) is None)
+
+
 @contextmanager
-def open_source(root: Path, source: str) -> Iterator[SourceFile]:
+def open_source(root: Root, source: str, limits: LimitConfig | None = None, num_bytes: int = -1) -> Iterator[SourceFile]:
     """The file `source` below `root`, open while the block runs.
 
+    Where the root is a list, as of the dataset `urls`, paths are below its folder; a source may also be a URL. `limits` and the
+    size that the listing told matter only to what must be downloaded (see `download`).
+
     Raises:
-        OpenError: `missing` when it cannot be opened, `not_regular` when it is a FIFO, a device or a folder.
+        OpenError: `missing` when it cannot be opened, `not_regular` when it is a FIFO, a device or a folder, `bad_url`.
+        MediaError: it could not be downloaded (`download`, `disk`); retryable.
+        MissingExtraError: a package for its scheme is not installed.
     """
-    path = root / source
+    if isinstance(root, RemoteRoot) or is_remote(root, source):
+        limits = limits or LimitConfig()
+        file = download(RemoteObject.of(root, source, limits), limits, num_bytes)
+    else:
+        file = _open_local(root, source)
+    with file:
+        yield SourceFile(_last_name(source), file)
+
+
+def open_video(root: Root, video: Video, limits: LimitConfig) -> AbstractContextManager[SourceFile]:
+    """The file of a video, as open_source."""
+    return open_source(root, video.location or video.source, limits, video.num_bytes)
+
+
+def source_bytes(root: Root, video: Video) -> int:
+    """Size of a video's file; 0 where it has vanished since it was listed. Nothing is asked of another machine."""
+    if isinstance(root, RemoteRoot) or is_remote(root, video.source):
+        return UNKNOWN_BYTES if video.num_bytes < 0 else video.num_bytes
+    try:
+        return _status(root, video.source)[1].st_size
+    except (OSError, ValueError):  # ValueError: a name with a null byte, from a list
+        return 0
+
+
+def prefetched(root: Root, videos: Sequence[Video], limits: LimitConfig) -> Generator[AbstractContextManager[SourceFile]]:
+    """The file of each video in turn, as open_video; while one is in use, the next remote one is downloaded, and no more.
+
+    An error of a download is raised where its block is entered. Local files are opened there and cost no thread. The thread
+    ends, and what it holds is closed, when the iterator is closed or exhausted: wrap it in contextlib.closing.
+    """
+    ahead = _Ahead(root, [video for video in videos if is_remote(root, video.source)], limits)
+    try:
+        for video in videos:
+            if not is_remote(root, video.source):
+                yield open_video(root, video, limits)
+                continue
+            with ahead.turn() as fetched:
+                yield ahead.opened(fetched, video)
+    finally:
+        ahead.close()
+
+
+class _Ahead:
+    """Downloads of videos in turn in a thread, each started when it is asked for or when the one before it is taken."""
+
+    def __init__(self, root: Root, videos: Sequence[Video], limits: LimitConfig) -> None:
+        self._root, self._limits, self._stopped = root, limits, threading.Event()
+        self._left = deque(videos)
+        self._next: Future[IO[bytes]] | None = None
+        # It starts its thread with the first download.
+        self._pool = ThreadPoolExecutor(1, "vdata-download")
+
+    @contextmanager
+    def turn(self) -> Iterator[Future[IO[bytes]]]:
+        """The download of the next video, which may be under way already; its file is closed after the block."""
+        fetched, self._next = self._next or self._submit(), None
+        try:
+            yield fetched
+        finally:
+            _discard(fetched)
+
+    @contextmanager
+    def opened(self, fetched: Future[IO[bytes]], video: Video) -> Iterator[SourceFile]:
+        """The file once it is whole; the next download starts then."""
+        try:
+            file = fetched.result()
+        finally:
+            self._next = self._submit() if self._left else None
+        with file:
+            yield SourceFile(_last_name(video.source), file)
+
+    def close(self) -> None:
+        """Ends the thread."""
+        self._stopped.set()
+        if self._next:
+            _discard(self._next)
+        self._pool.shutdown()
+
+    def _submit(self) -> Future[IO[bytes]]:
+        video = self._left.popleft()
+        try:
+            # In this thread: fsspec keeps some filesystems, with their connections, for the thread that has asked for one.
+            item = RemoteObject.of(self._root, video.location or video.source, self._limits)
+        except OpenError as error:
+            refused = Future[IO[bytes]]()
+            refused.set_exception(error)
+            return refused
+        return self._pool.submit(download, item, self._limits, video.num_bytes, self._stopped)
+
+
+def _discard(fetched: Future[IO[bytes]]) -> None:
+    """Closes the file, now or when it is there."""
+    if not fetched.cancel():
+        fetched.add_done_callback(_close)
+
+
+def _close(fetched: Future[IO[bytes]]) -> None:
+    if not fetched.cancelled() and fetched.exception() is None:
+        fetched.result().close()
+
+
+def _status(root: Path, source: str) -> tuple[Path, os.stat_result]:
+    """The path that a source stands for, with its status."""
+    path = local_path(source) or root / source
+    try:
+        return path, path.stat()
+    except NotADirectoryError:
+        if not root.is_file():
+            raise
+        # The root is a list: what it names lies in its folder.
+        return root.parent / source, (root.parent / source).stat()
+
+
+def _open_local(root: Path, source: str) -> IO[bytes]:
+    name = _last_name(source)
     try:
         # Before it is opened: opening a FIFO waits for its writer.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise OpenError("not_regular", f"'{path.name}' is no regular file")
-        file = path.open("rb")
+        path, status = _status(root, source)
+        if not stat.S_ISREG(status.st_mode):
+            raise OpenError("not_regular", f"'{name}' is no regular file")
+        return path.open("rb")
     except OSError as error:
-        raise OpenError("missing", f"'{path.name}' cannot be opened: {error.strerror}") from error
-    with file:
-        yield SourceFile(path.name, file)
+        raise OpenError("missing", f"'{name}' cannot be opened: {error.strerror}") from error
+    except ValueError as error:
+        raise OpenError("missing", f"'{name}' can be no file: {error}") from error
+
+
+def _last_name(source: str) -> str:
+    """The end of a path or of a URL's, in printable form."""
+    if path := local_path(source):
+        return printable(path.name)
+    name = without_secrets(source).partition("?")[0] if is_url(source) else source
+    return printable(name.rstrip("/").rpartition("/")[2])

@@ -33,6 +33,8 @@ class DatasetJson:
     """Versions of what decides the bytes: name to version. A resumed build must have the same."""
     counts: Mapping[str, Any] = field(default_factory=dict)
     """The sums of the build, once it is complete; see count_problems."""
+    root: str = ""
+    """Where the sources were when the folder was last built; they may have moved since."""
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -70,7 +72,7 @@ def count_problems(counts: Mapping[str, Any]) -> list[str]:
     """The sums that do not hold, in words: every listed video and every planned clip must be accounted for once."""
     sums = {
         "videos_listed": ("videos_built", "videos_partial", "videos_skipped", "videos_failed"),
-        "clips_planned": ("clips_written", "clips_failed"),
+        "clips_planned": ("clips_written", "clips_failed", "clips_removed"),
     }
     problems = []
     for total, parts in sums.items():

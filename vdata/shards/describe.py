@@ -24,15 +24,24 @@ Everything in it is plain tar, Parquet, JSON and NumPy; nothing is pickled.
 | `clips-000000.idx` | The index that DALI's `fn.readers.webdataset` wants (v1.2) |
 | `clips-000000.parquet` | One row a clip. **The shard exists when this file does**: all else of it is in place before |
 | `clips-000000.errors.parquet` | What this shard's task could not build |
+| `clips-000000.sha256` | SHA-256 of the shard's other files, in `sha256sum`'s format |
 | `errors.parquet` | All of those, and what the listing skipped |
+| `removed.parquet` | Clips and videos that `vdata remove` took out; no later build brings them back |
+| `SHA256SUMS` | SHA-256 of the files that belong to no shard; written last, when a build is complete |
 | `index/` | Flat arrays for the loader, made from the rows by `vdata index`, remade when stale; safe to delete |
 | `.tmp/` | Unfinished work; cleared when a build starts |
+| `.ready/` | A finished shard on its way into another's place; there after a crash only, and the next build goes on |
+
+With `--format parquet` there is no tar and no idx: the row file holds the members as well.
 
 A shard whose videos all failed has a row file with 0 rows, and no tar and no idx: DALI and other readers refuse an empty
 archive. So `clips-*.tar` names tars that can all be read, and `clips-*.parquet` names all the work that is done.
 
 Tars are USTAR with mode 0644, owner 0 and time 0: equal samples give equal bytes. A shard is written below `.tmp`, synced
-and renamed into place, the row file last.
+and renamed into place, the row file last. `sha256sum --check --quiet *.sha256 SHA256SUMS` checks a folder without vdata.
+
+What is removed is remembered by name: `removed.parquet` keeps the keys and video ids, `plan.parquet` the videos' names, labels
+and sources, for without them the next listing would find such a video new and build it again.
 
 ## Reading
 
@@ -49,6 +58,28 @@ grid, kind = sample.motion()
 ```
 
 Any WebDataset reader can read the tars; the `.json` member is the row without `members`, so a tar alone is enough.
+
+The column `members` says of each member in which file it is, and where its bytes start there. That holds for both formats, and
+is all that the loader needs: one positioned read, whatever the format, gives a fragment, a packet or a whole member.
+
+### `--format parquet`
+
+The row file holds the members too, in a binary column each, named by extension (`mp4`, `motion.npz`); a sample without a
+member has a null. There is no tar, no idx and no `json` member. Any reader of Parquet can read it:
+
+```python
+import pyarrow.parquet as pq
+
+table = pq.read_table("shards/sample-parquet/train/clips-000000.parquet", columns=["key", "label", "mp4"])
+```
+
+A row group has 16 clips, or fewer that fill 8 MiB. Cells are neither compressed nor in a dictionary, the other columns are
+compressed with zstd; pages have checksums. In a row group the cells of one column are one page, so the bytes of each stand
+whole in the file, at the `offset` that its row names. A copy that another tool has written (DuckDB, Spark) has the same cells
+at other places: read it with a reader of Parquet, not with vdata.
+
+The same videos and settings give the same rows, members and, for the same seed, the same batches in both formats. Folders may
+hold shards of both.
 
 ## The video
 
@@ -74,7 +105,11 @@ As the extractors' default settings make them. `motion.form=vectors` stores `.ve
 
 def readme(fields: Sequence[Field] = (), columns: Sequence[Column] = ()) -> str:
     """The text of shards/README.md, with the members and columns that these extractors declare."""
-    own = [("`.mp4`", "The clip."), *((f"`.{field.ext}`", _field_text(field)) for field in fields), ("`.json`", "The row.")]
+    own = [
+        ("`.mp4`", "The clip."),
+        *((f"`.{field.ext}`", _field_text(field)) for field in fields),
+        ("`.json`", "The row; in tars only."),
+    ]
     declared = f"\nAnd those that the extractors add:\n\n{_column_table(columns)}\n" if columns else ""
     return _TEMPLATE.format(
         version=FORMAT_VERSION,

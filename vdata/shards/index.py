@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import json
 import shutil
 import uuid
@@ -22,14 +23,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from vdata.shards.index_arrays import CLIP_ARRAYS, FRAGMENT_ARRAYS, MEMBER_ARRAYS, build_arrays, digest_of
-from vdata.shards.layout import ROWS, TAR, committed_shards, require_shards, shard_name, shard_path, sync_file, sync_folder
+from vdata.shards.layout import ROWS, committed_shards, require_shards, shard_name, shard_path, sync_file, sync_folder
 from vdata.shards.rows import read_rows
 from vdata.shards.schema import FORMAT_VERSION
 
-__all__ = ["Index", "MemberPlaces", "is_fresh", "open_index", "write_index"]
+__all__ = ["Index", "MemberPlaces", "differing_files", "is_fresh", "open_index", "write_index"]
 
 _HEADER = "index.json"
-_LAYOUT = 1
+_LAYOUT = 2
 """Number of the index's own layout. Another number is stale, not an error: the index is made anew."""
 
 IntArray = npt.NDArray[np.int32]
@@ -43,7 +44,7 @@ class MemberPlaces:
     file: IntArray
     """Which of `Index.files` holds it; -1 where the clip has none."""
     offset: LongArray
-    """First byte within that tar."""
+    """First byte within that file."""
     size: LongArray
     """Bytes; 0 where the clip has none."""
 
@@ -56,12 +57,14 @@ class Index:
     digest: str
     """Changes when any clip or its place changes; the same after remaking, and after `vdata add`."""
     files: tuple[str, ...]
-    """Names of the tars that hold members."""
+    """Names of the files that hold members: tars, or row files whose cells they are."""
     members: Mapping[str, MemberPlaces]
     """By extension, as "motion.npz"; `mp4` and `json` are left out."""
     shard: IntArray
+    mp4_file: IntArray
+    """Which of `files` holds the MP4; -1 for a row without one."""
     mp4_offset: LongArray
-    """First byte of the MP4 within the shard's tar; -1 for a row without one."""
+    """First byte of the MP4 within that file; -1 for a row without one."""
     init_size: IntArray
     num_frames: IntArray
     label: IntArray
@@ -94,12 +97,13 @@ class Index:
         """The folder and the number of clips."""
         return f"<Index of '{self.folder}': {len(self)} clips, digest {self.digest}>"
 
-    def tar_path(self, shard: int) -> Path:
-        """The tar of a shard's own members, the MP4 among them."""
-        return shard_path(self.folder, shard, TAR)
+    def mp4_path(self, i: int) -> Path:
+        """The file that holds the MP4 of clip i, from byte mp4_offset[i] on; for a clip without one, its row file."""
+        file = int(self.mp4_file[i])
+        return shard_path(self.folder, int(self.shard[i]), ROWS) if file < 0 else self.file_path(file)
 
     def file_path(self, file: int) -> Path:
-        """The tar that a MemberPlaces.file names."""
+        """The file that a MemberPlaces.file names."""
         return self.folder / self.files[file]
 
     @cached_property
@@ -182,6 +186,40 @@ def is_fresh(folder: Path) -> bool:
 
 def write_index(folder: Path) -> Index:
     """Makes the index of a shard folder from its row files, in the stead of any that is there, and returns it."""
+    header, arrays = _made(folder)
+    try:
+        _save(folder, header, arrays)
+        return _open(folder, header)
+    except OSError as error:
+        # A read-only folder, or another process that swaps its own index in at this moment.
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT):
+            raise
+    return _index(folder, header, arrays)
+
+
+def differing_files(folder: Path) -> list[str]:
+    """Names of the files in `index/` that are not, byte for byte, what write_index would make of the rows now."""
+    header, arrays = _made(folder)
+    place = folder / "index"
+    differing = [f"{name}.npy" for name, array in arrays.items() if not _holds(place / f"{name}.npy", _npy_bytes(array))]
+    if not _holds(place / _HEADER, json.dumps(header).encode()):
+        differing.append(_HEADER)
+    known = {_HEADER, *(f"{name}.npy" for name in arrays)}
+    return sorted([*differing, *(path.name for path in place.glob("*") if path.name not in known)])
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content
+
+
+def _npy_bytes(array: npt.NDArray[Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def _made(folder: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    """Header and arrays of an index of the rows as they are."""
     stamp = _stamp(folder)
     arrays, files = build_arrays(folder, committed_shards(folder))
     header = {
@@ -193,14 +231,7 @@ def write_index(folder: Path) -> Index:
         "members": sorted({name.rpartition(".")[0] for name in arrays if "." in name}),
         "rows": stamp,
     }
-    try:
-        _save(folder, header, arrays)
-        return _open(folder, header)
-    except OSError as error:
-        # A read-only folder, or another process that swaps its own index in at this moment.
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT):
-            raise
-    return _index(folder, header, arrays)
+    return header, arrays
 
 
 def _stamp(folder: Path) -> list[list[Any]]:
@@ -213,7 +244,7 @@ def _read_header(path: Path) -> dict[str, Any] | None:
     """The header of an index of this layout; None where there is none."""
     try:
         header: dict[str, Any] = json.loads((path / _HEADER).read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, ValueError):
         return None
     same = header.get("layout") == _LAYOUT and header.get("format_version") == FORMAT_VERSION
     return header if same else None

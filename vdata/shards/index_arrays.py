@@ -29,7 +29,7 @@ _FROM_COLUMNS = {
 }
 """Arrays that are a column of the rows, under its name."""
 
-CLIP_ARRAYS = ("shard", "mp4_offset", "fps", "video", "picture", *_FROM_COLUMNS)
+CLIP_ARRAYS = ("shard", "mp4_file", "mp4_offset", "fps", "video", "picture", *_FROM_COLUMNS)
 FRAGMENT_ARRAYS = ("fragment_start", "fragment_frame", "fragment_offset", "fragment_size")
 MEMBER_ARRAYS = {"file": np.int32, "offset": np.int64, "size": np.int64}
 """Of every extension but mp4 and json, as "motion.npz.offset"."""
@@ -38,7 +38,7 @@ _NESTED = ("fps_num", "fps_den", "video_index", "picture", "fragments", "members
 
 
 def build_arrays(folder: Path, shards: Sequence[int]) -> tuple[Arrays, list[str]]:
-    """The index's arrays by name, and the names of the tars that `<ext>.file` counts."""
+    """The index's arrays by name, and the names of the files that `mp4_file` and `<ext>.file` count."""
     files: dict[str, int] = {}
     parts = [_shard_arrays(read_rows(folder, shard, [*_FROM_COLUMNS, *_NESTED]), shard, files) for shard in shards]
     sizes = [len(part["shard"]) for part in parts]
@@ -50,9 +50,12 @@ def build_arrays(folder: Path, shards: Sequence[int]) -> tuple[Arrays, list[str]
 
 
 def digest_of(arrays: Mapping[str, npt.NDArray[Any]]) -> str:
-    """A hash of the clips' and fragments' arrays. The members' are left out: a field that is added changes no clip."""
+    """A hash of the clips' and fragments' arrays.
+
+    The members' are left out: a field that is added changes no clip. So is mp4_file, which counts files as they are met.
+    """
     state = hashlib.sha256()
-    for name in (*CLIP_ARRAYS, *FRAGMENT_ARRAYS):
+    for name in sorted({*CLIP_ARRAYS, *FRAGMENT_ARRAYS} - {"mp4_file"}):
         state.update(f"{name} {arrays[name].dtype.str} {arrays[name].shape}\n".encode())
         state.update(np.ascontiguousarray(arrays[name]).data)
     return state.hexdigest()[:16]
@@ -83,7 +86,7 @@ def _fragment_arrays(column: pa.ChunkedArray) -> Arrays:
 
 
 def _member_arrays(column: pa.ChunkedArray, files: dict[str, int]) -> Arrays:
-    """`<ext>.file`, `.offset` and `.size` of every extension in the shard, and mp4_offset."""
+    """`<ext>.file`, `.offset` and `.size` of every extension in the shard, and the MP4's."""
     values = pc.list_flatten(column)
     clips = _numbers(pc.list_parent_indices(column), np.int64)
     found = {
@@ -92,11 +95,12 @@ def _member_arrays(column: pa.ChunkedArray, files: dict[str, int]) -> Arrays:
         "size": _numbers(pc.struct_field(values, "size"), np.int64),
     }
     names = pc.struct_field(values, "name")
-    arrays: Arrays = {"mp4_offset": np.full(len(column), -1, np.int64)}
+    arrays: Arrays = {f"mp4_{part}": np.full(len(column), -1, MEMBER_ARRAYS[part]) for part in ("file", "offset")}
     for ext in pc.unique(names).to_pylist():
         of_ext = pc.equal(names, ext).to_numpy().astype(bool)
         if ext == "mp4":
-            arrays["mp4_offset"][clips[of_ext]] = found["offset"][of_ext]
+            for part in ("file", "offset"):
+                arrays[f"mp4_{part}"][clips[of_ext]] = found[part][of_ext]
         elif ext != "json":
             for part, empty in _absent(len(column)).items():
                 empty[clips[of_ext]] = found[part][of_ext]
@@ -105,7 +109,7 @@ def _member_arrays(column: pa.ChunkedArray, files: dict[str, int]) -> Arrays:
 
 
 def _file_numbers(column: pa.ChunkedArray, files: dict[str, int]) -> npt.NDArray[np.int32]:
-    """The number of each tar name; a new name gets the next number in `files`."""
+    """The number of each file name; a new name gets the next number in `files`."""
     names = pc.unique(column)
     numbers = np.array([files.setdefault(name, len(files)) for name in names.to_pylist()], np.int32)
     found: npt.NDArray[np.int32] = numbers[_numbers(pc.index_in(column, value_set=names), np.int64)]

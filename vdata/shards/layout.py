@@ -18,10 +18,12 @@ from vdata.errors import ShardError
 
 __all__ = [
     "clear_leftovers",
+    "clear_work",
     "committed_shards",
     "discard",
     "replacing",
     "require_shards",
+    "shard_files",
     "shard_name",
     "shard_path",
     "sync_file",
@@ -47,7 +49,7 @@ def shard_path(folder: Path, shard: int, suffix: str) -> Path:
 
 def committed_shards(folder: Path) -> list[int]:
     """The numbers of the finished shards, ascending."""
-    return sorted(shard for shard, suffix, _ in _shard_files(folder) if suffix == ROWS)
+    return sorted(shard for shard, suffix, _ in shard_files(folder) if suffix == ROWS)
 
 
 def require_shards(folder: Path) -> list[int]:
@@ -73,8 +75,17 @@ def discard(folder: Path, shard: int) -> None:
     if rows.exists():
         rows.unlink()
         sync_folder(folder)
-    for found, _, path in _shard_files(folder):
+    for found, _, path in shard_files(folder):
         if found == shard:
+            path.unlink()
+
+
+def clear_work(folder: Path) -> None:
+    """Removes unfinished work and nothing else. Only for a folder that no other process writes to."""
+    for path in [*(folder / TEMPORARY).glob("*"), *(path for path in folder.glob("*.tmp") if path.name != TEMPORARY)]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
             path.unlink()
 
 
@@ -84,7 +95,7 @@ def clear_leftovers(folder: Path) -> list[str]:
     Only for a folder that no other process writes to.
     """
     committed = set(committed_shards(folder))
-    stale = [path for shard, _, path in _shard_files(folder) if shard not in committed]
+    stale = [path for shard, _, path in shard_files(folder) if shard not in committed]
     stale += [path for path in folder.glob("*.tmp") if path not in stale]
     for path in stale:
         if path.is_dir():
@@ -125,7 +136,7 @@ def _sync(path: Path, flags: int) -> None:
         os.close(descriptor)
 
 
-def _shard_files(folder: Path) -> Iterator[tuple[int, str, Path]]:
+def shard_files(folder: Path) -> Iterator[tuple[int, str, Path]]:
     """Number, suffix and path of every file that belongs to a shard."""
     for name in sorted(os.listdir(folder)):  # noqa: PTH208 - ten times as fast as iterdir on 100,000 files
         match = _SHARD_FILE.fullmatch(name)

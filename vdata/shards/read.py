@@ -105,13 +105,13 @@ class Sample:
 
     @property
     def key(self) -> str:
-        """The sample's name in the tar."""
+        """The sample's name, in a tar too."""
         key: str = self.row["key"]
         return key
 
     @property
     def exts(self) -> tuple[str, ...]:
-        """The extensions of its members, in the tar's order."""
+        """The extensions of its members, in the order of the file that holds them."""
         return tuple(self._members)
 
     def __contains__(self, ext: object) -> bool:
@@ -123,7 +123,7 @@ class Sample:
 
         Raises:
             KeyError: the sample has no such member.
-            CorruptShardError: the tar ends before them.
+            CorruptShardError: the file ends before them.
         """
         if ext not in self._members:
             msg = f"sample '{self.key}' has no member '{ext}'; it has {', '.join(self._members)}"
@@ -242,7 +242,7 @@ def read_range(path: Path, offset: int, size: int) -> bytes:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError as error:
         raise CorruptShardError(
-            f"the tar '{path}' that the rows name is not there: restore it, or build its shard anew"
+            f"the file '{path}' that the rows name is not there: restore it, or build its shard anew"
         ) from error
     try:
         data = os.pread(descriptor, size, offset)

@@ -5,8 +5,9 @@ Writer, index, reader and shards/README.md take the columns from here, so this f
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import pyarrow as pa
 
@@ -15,7 +16,25 @@ from vdata.errors import SchemaMismatchError
 from vdata.media.clip import EncodedClip
 from vdata.records import Column
 
-__all__ = ["COLUMNS", "ERROR_COLUMNS", "FORMAT_VERSION", "check_version", "clip_columns", "error_schema", "row_schema"]
+__all__ = [
+    "COLUMNS",
+    "ERROR_COLUMNS",
+    "FORMATS",
+    "FORMAT_VERSION",
+    "Format",
+    "cell_names",
+    "check_version",
+    "clip_columns",
+    "error_schema",
+    "member_entry",
+    "row_schema",
+    "with_cells",
+    "without_cells",
+]
+
+Format = Literal["tar", "parquet"]
+"""Where the members of a shard's samples are: in a tar beside the row file, or in binary columns of it."""
+FORMATS: tuple[Format, ...] = get_args(Format)
 
 FORMAT_VERSION = 1
 """The number that a reader compares; it changes when a file of an older reader's format would be misread."""
@@ -28,8 +47,11 @@ MEMBER = pa.struct(
     [("name", pa.string()), ("file", pa.string()), ("offset", pa.int64()), ("size", pa.int64()), ("sha256", pa.string())]
 )
 
+CELL = pa.binary()
+"""The type of a column that holds members, and of no other."""
+
 COLUMNS = (
-    Column("key", pa.string(), "The sample's name in the tar: letters, digits, `_` and `-` only. Unique in the folder."),
+    Column("key", pa.string(), "The sample's name, in a tar too: letters, digits, `_` and `-` only. Unique in the folder."),
     Column("index", pa.int64(), "The clip's number in the plan's order: stable, never given to another clip."),
     Column("video_id", pa.string(), "The video, as the dataset names it; all its clips share it."),
     Column("video_index", pa.int64(), "The video's number in the plan's order."),
@@ -41,7 +63,7 @@ COLUMNS = (
     Column("labels", pa.list_(pa.int32()), "Class indices where a video has several."),
     Column("label_name", pa.string(), "The class as its owners spell it."),
     Column("has_audio", pa.bool_(), "Whether the source has an audio stream."),
-    Column("source", pa.string(), "Path of the source below the dataset's root."),
+    Column("source", pa.string(), "Path of the source below the dataset's root, or its URL; what is no UTF-8 is escaped."),
     Column("start_seconds", pa.float64(), "Where the clip starts in the source."),
     Column("end_seconds", pa.float64(), "Where it ends."),
     Column("fps_num", pa.int32(), "Frames a second, numerator."),
@@ -61,13 +83,13 @@ COLUMNS = (
     Column(
         "members",
         pa.list_(MEMBER),
-        "One for each file of the sample: its extension, the tar that holds it, where its bytes start there, size, hash.",
+        "One for each member of the sample: its extension, the file that holds it, where its bytes start there, size, hash.",
     ),
 )
 """The columns that every row has, in the order in which they are stored. No value is null."""
 
 ERROR_COLUMNS = (
-    Column("source", pa.string(), "Path below the dataset's root."),
+    Column("source", pa.string(), "Path below the dataset's root, or a URL, as in the rows."),
     Column("video_id", pa.string(), "The video, where the listing could name one."),
     Column("key", pa.string(), "The clip; null when the whole video failed."),
     Column("stage", pa.string(), "`list`, `cut`, `extract` or `write`."),
@@ -80,17 +102,46 @@ ERROR_COLUMNS = (
 """The columns of errors.parquet."""
 
 
-def row_schema(dataset_columns: Sequence[Column] = (), extractor_columns: Sequence[Column] = ()) -> pa.Schema:
-    """The schema of a row file: the common columns, then the dataset's, then the extractors'.
+def row_schema(
+    dataset_columns: Sequence[Column] = (), extractor_columns: Sequence[Column] = (), cells: Sequence[str] = ()
+) -> pa.Schema:
+    """The schema of a row file: the common columns, then the dataset's, then the extractors'; with `cells`, see with_cells.
 
     Raises:
-        ConfigError: two columns have one name.
+        ConfigError: two columns have one name, or a declared one is binary, by which members are known.
     """
     columns = (*COLUMNS, *dataset_columns, *extractor_columns)
     names = [column.name for column in columns]
-    for name in names:
-        check(names.count(name) == 1, "columns", name, "is declared twice: rename it in the dataset or the extractor")
-    return _schema(columns)
+    for column in columns:
+        once = names.count(column.name) == 1
+        check(once, "columns", column.name, "is declared twice: rename it in the dataset or the extractor")
+        check(column.type != CELL, "columns", column.name, "is binary: bytes are members, not columns")
+    return with_cells(_schema(columns), cells)
+
+
+def with_cells(schema: pa.Schema, exts: Sequence[str]) -> pa.Schema:
+    """The schema of a Parquet shard: a binary column for every member that a sample may have, by extension; null for none.
+
+    They stand before `members`, whose offsets say where they lie: see vdata.shards.cells.
+
+    Raises:
+        ConfigError: an extension is also a column.
+    """
+    own = without_cells(schema)
+    for ext in exts:
+        check([*own.names, *exts].count(ext) == 1, "cells", ext, "is a column already: rename it in the extractor")
+    fields, place = list(own), own.get_field_index("members")
+    return pa.schema([*fields[:place], *(pa.field(ext, CELL) for ext in exts), *fields[place:]], metadata=schema.metadata)
+
+
+def cell_names(schema: pa.Schema) -> list[str]:
+    """The columns that hold members; none where the members are in tars."""
+    return [field.name for field in schema if field.type == CELL]
+
+
+def without_cells(schema: pa.Schema) -> pa.Schema:
+    """The schema of the row alone."""
+    return pa.schema([field for field in schema if field.type != CELL], metadata=schema.metadata)
 
 
 def error_schema() -> pa.Schema:
@@ -139,6 +190,11 @@ def clip_columns(clip: EncodedClip) -> dict[str, Any]:
         "init_size": clip.init_size,
         "fragments": [{"first_frame": f.first_frame, "offset": f.offset, "size": f.size} for f in clip.fragments],
     }
+
+
+def member_entry(ext: str, file: str, offset: int, content: bytes) -> dict[str, Any]:
+    """One entry of the column `members`."""
+    return {"name": ext, "file": file, "offset": offset, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def _schema(columns: Sequence[Column]) -> pa.Schema:

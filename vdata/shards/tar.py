@@ -6,13 +6,14 @@ until the file is read again.
 
 from __future__ import annotations
 
+import contextlib
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-__all__ = ["TarMember", "TarWriter", "read_members"]
+__all__ = ["TarMember", "TarWriter", "header_of", "read_members"]
 
 _MODE = 0o644
 
@@ -41,9 +42,7 @@ class TarWriter:
         Raises:
             ValueError: the name does not fit a USTAR header (100 bytes), or the content is 8 GiB or more.
         """
-        info = tarfile.TarInfo(name)
-        info.size, info.mode, info.mtime = len(content), _MODE, 0
-        header = info.tobuf(tarfile.USTAR_FORMAT, "utf-8", "strict")
+        header = header_of(name, len(content))
         member = TarMember(name, self._offset + len(header), len(content))
         self._write(header + content + bytes(-len(content) % tarfile.BLOCKSIZE))
         return member
@@ -56,6 +55,11 @@ class TarWriter:
         self._write(bytes(-self._offset % tarfile.RECORDSIZE))
         self._file.close()
 
+    def abandon(self) -> None:
+        """Lets go of the file as it is, whether or not there is room for what is not yet on the disk."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+
     def __enter__(self) -> Self:
         """The writer."""
         return self
@@ -67,6 +71,17 @@ class TarWriter:
     def _write(self, data: bytes) -> None:
         self._file.write(data)
         self._offset += len(data)
+
+
+def header_of(name: str, size: int) -> bytes:
+    """The block before a member's content; the only one that TarWriter writes for that name and size.
+
+    Raises:
+        ValueError: as TarWriter.add.
+    """
+    info = tarfile.TarInfo(name)
+    info.size, info.mode, info.mtime = size, _MODE, 0
+    return info.tobuf(tarfile.USTAR_FORMAT, "utf-8", "strict")
 
 
 def read_members(path: Path) -> list[TarMember]:
