@@ -2,12 +2,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PEERS := .venv-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check format bench docs clean
+.PHONY: help setup demo test test-slow soak check format bench bench-peers docs clean
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Make .venv with vdata, its extras and the tools of the tests.
 
@@ -23,10 +24,13 @@ demo: setup ## Build the sample dataset, verify it, bench it, train SimCLR on it
 	$(BIN)/vdata demo
 
 test: setup ## Run the tests (no GPU needed).
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m 'not slow and not soak'
 
 test-slow: setup ## Run the long tests too.
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m 'not soak'
+
+soak: setup ## Kill builds at random moments and feed them 500 hostile files (long; as root it tests a full disk too).
+	$(BIN)/python -m pytest -m soak tests/soak
 
 check: setup ## Lint, types, import order.
 	$(BIN)/ruff format --check .
@@ -40,6 +44,15 @@ format: setup ## Format the code in place.
 
 bench: setup ## Run every bench case on the demo's shards (make demo first) and keep the figures.
 	$(BIN)/vdata bench --shards demo/shards/train --json bench/results/latest.json
+
+bench-peers: $(PEERS)/.installed ## Make .venv-peers (1.6 GB), so that `vdata bench --peers` measures video2dataset too.
+
+$(PEERS)/.installed: bench/peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r bench/peers.txt
+	@# --no-deps: it asks for torch 2.1.2 and for packages of stages that are not run (see bench/peers.txt).
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps video2dataset==1.3.0
+	@touch $@
 
 docs: setup ## Write the generated parts of the documentation anew.
 	$(BIN)/python -m vdata.cli._docs

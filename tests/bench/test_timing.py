@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from vdata.bench import Variant, measure
+from vdata.bench import Timed, Variant, measure
 
 
 @pytest.fixture
@@ -51,3 +51,40 @@ def test_prepare_is_not_timed(clock):
 
     (figure,) = measure("case", "x/s", [Variant("only", run, prepare)], repeats=3)
     assert figure.value == 5.0
+
+
+def test_a_variant_is_held_against_its_own_base(clock):
+    def taking(seconds):
+        def run():
+            clock[0] += seconds
+            return 12.0
+
+        return run
+
+    variants = [Variant("a", taking(1)), Variant("b", taking(2), base="b"), Variant("c", taking(6), base="b")]
+    ratios = [figure.ratio_to for figure in measure("case", "x/s", variants, repeats=3)]
+    assert ratios == [{}, {}, {"b": pytest.approx(1 / 3, abs=1e-4)}]
+
+
+def test_work_that_timed_itself_is_believed_and_its_details_are_medians(clock):
+    seconds = iter([9.0, 1.0, 2.0, 4.0])
+
+    def run():
+        taken = next(seconds)
+        clock[0] += taken + 100.0  # the start of something that does not count
+        return Timed(8.0, taken, {"start": 100.0 * taken})
+
+    (figure,) = measure("case", "x/s", [Variant("only", run)], repeats=3)
+    assert (figure.value, figure.detail) == (4.0, {"start": 200.0})
+
+
+def test_a_case_may_go_without_a_warm_up(clock):
+    runs = []
+
+    def run():
+        runs.append(1)
+        clock[0] += 1.0
+        return 1.0
+
+    measure("case", "x/s", [Variant("only", run)], repeats=2, warm_up=False)
+    assert len(runs) == 2

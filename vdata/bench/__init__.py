@@ -6,8 +6,8 @@ the tests.
 
 from __future__ import annotations
 
-from vdata.bench.case import Bench, Skip, Variant
+from vdata.bench.case import Bench, Skip, Timed, Variant
 from vdata.bench.run import run_cases
 from vdata.bench.timing import Figure, measure
 
-__all__ = ["Bench", "Figure", "Skip", "Variant", "measure", "run_cases"]
+__all__ = ["Bench", "Figure", "Skip", "Timed", "Variant", "measure", "run_cases"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["Bench", "Skip", "Variant"]
+__all__ = ["Bench", "Skip", "Timed", "Variant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,26 @@ class Bench:
 
 
 @dataclass(frozen=True, slots=True)
+class Timed:
+    """Work that was timed by whoever did it, where a part of a run does not count."""
+
+    work: float
+    seconds: float
+    detail: Mapping[str, float] = field(default_factory=dict)
+    """What else it found, by name; the figure has the medians."""
+
+
+@dataclass(frozen=True, slots=True)
 class Variant:
     """One way to do the case's work."""
 
     name: str
-    run: Callable[[], float]
+    run: Callable[[], float | Timed]
     """Does the work once and returns how much of it, in the case's unit without "/s"."""
     prepare: Callable[[], object] = lambda: None
     """Called before every `run`, untimed."""
+    base: str = ""
+    """Name of an earlier variant that it is held against; empty for the case's first."""
 
 
 @dataclass(frozen=True, slots=True)

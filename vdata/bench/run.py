@@ -81,7 +81,10 @@ def _run_case(name: str, path: Path, bench: Bench) -> list[Figure]:
     module = _load(path)
     with tempfile.TemporaryDirectory(prefix="vdata-bench-") as scratch:
         offered: Sequence[Variant | Skip] = module.variants(replace(bench, scratch=Path(scratch)))
-        figures = measure(name, module.UNIT, [one for one in offered if isinstance(one, Variant)], bench.repeats)
+        # A case whose single round takes minutes says so.
+        repeats = bench.repeats if bench.quick else getattr(module, "REPEATS", bench.repeats)
+        variants = [one for one in offered if isinstance(one, Variant)]
+        figures = measure(name, module.UNIT, variants, repeats, warm_up=getattr(module, "WARM_UP", True))
     skips = [Figure(name, one.name, 0.0, module.UNIT, 0.0, 0.0, {}, 0.0, one.reason) for one in offered if isinstance(one, Skip)]
     return figures + skips
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import median
 
-from vdata.bench.case import Variant
+from vdata.bench.case import Timed, Variant
 
 __all__ = ["Figure", "measure"]
 
@@ -27,42 +27,55 @@ class Figure:
     """The 95 % interval of the median; with few rounds it is the smallest and the largest round."""
     high: float
     ratio_to: dict[str, float]
-    """Median of the round-by-round ratios to the case's first variant, by its name; empty for that one."""
+    """Median of the round-by-round ratios to the variant's base, by its name; empty where it is its own."""
     cpu_seconds: float
     """CPU time of this process and its children, median of a round."""
     skipped: str = ""
     """Why there is no figure."""
+    detail: dict[str, float] = field(default_factory=dict)
+    """What else the variant found of itself, medians by name."""
 
 
-def measure(name: str, unit: str, variants: Sequence[Variant], repeats: int) -> list[Figure]:
-    """A figure for each variant: one warm-up each, then `repeats` rounds in which all take their turn."""
-    for variant in variants:
-        _timed(variant)
-    rates: dict[str, list[float]] = {variant.name: [] for variant in variants}
-    cpu: dict[str, list[float]] = {variant.name: [] for variant in variants}
+@dataclass(slots=True)
+class _Rounds:
+    """What the rounds of one variant gave."""
+
+    rates: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    details: list[Mapping[str, float]] = field(default_factory=list)
+
+
+def measure(name: str, unit: str, variants: Sequence[Variant], repeats: int, *, warm_up: bool = True) -> list[Figure]:
+    """A figure for each variant: a warm-up each, then `repeats` rounds in which all take their turn."""
+    for variant in variants if warm_up else ():
+        _timed(variant, _Rounds())
+    rounds = {variant.name: _Rounds() for variant in variants}
     for _ in range(repeats):
         for variant in variants:
-            rate, seconds = _timed(variant)
-            rates[variant.name].append(rate)
-            cpu[variant.name].append(seconds)
-    first = variants[0].name
-    figures = []
-    for variant in variants:
-        values = rates[variant.name]
-        pairs = [value / base for value, base in zip(values, rates[first], strict=True)]
-        ratio = {first: round(median(pairs), 4)} if variant.name != first else {}
-        low, high = _interval(values)
-        figures.append(Figure(name, variant.name, median(values), unit, low, high, ratio, median(cpu[variant.name])))
-    return figures
+            _timed(variant, rounds[variant.name])
+    return [_figure(name, unit, variant.name, variant.base or variants[0].name, rounds) for variant in variants]
 
 
-def _timed(variant: Variant) -> tuple[float, float]:
-    """Work per second of one run, and its CPU seconds."""
+def _figure(name: str, unit: str, variant: str, base: str, rounds: Mapping[str, _Rounds]) -> Figure:
+    found = rounds[variant]
+    pairs = [rate / other for rate, other in zip(found.rates, rounds[base].rates, strict=True)]
+    ratio = {base: round(median(pairs), 4)} if variant != base else {}
+    low, high = _interval(found.rates)
+    detail = {key: round(median(each[key] for each in found.details), 4) for key in found.details[0]}
+    return Figure(name, variant, median(found.rates), unit, low, high, ratio, median(found.cpu), detail=detail)
+
+
+def _timed(variant: Variant, rounds: _Rounds) -> None:
+    """Adds one round."""
     variant.prepare()
     cpu = _cpu_seconds()
     start = time.perf_counter()
-    work = variant.run()
-    return work / (time.perf_counter() - start), _cpu_seconds() - cpu
+    done = variant.run()
+    seconds = time.perf_counter() - start
+    timed = done if isinstance(done, Timed) else Timed(done, seconds)
+    rounds.rates.append(timed.work / timed.seconds)
+    rounds.cpu.append(_cpu_seconds() - cpu)
+    rounds.details.append(timed.detail)
 
 
 def _cpu_seconds() -> float:
