@@ -7,21 +7,16 @@ kills every worker that touches it.
 from __future__ import annotations
 
 import ctypes
-import logging
 import os
-import secrets
-import shutil
 import signal
-import tempfile
-import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vdata.builder.config import RunConfig
+from vdata.builder.connect import connected
 from vdata.builder.journal import last_video
 from vdata.builder.tally import Tally
 from vdata.builder.task import TRIES, Order, Postponed, build_shard
@@ -31,10 +26,6 @@ from vdata.shards.layout import shard_name
 
 __all__ = ["run_orders"]
 
-LONGEST_TMPDIR = 24
-"""Bytes; Ray adds about 75 of its own."""
-OBJECT_STORE_BYTES = 100 * 2**20
-"""Ray's smallest is 75 MiB. Orders and tallies are all that travels: clips never pass through the object store."""
 TASK_BYTES = 512 * 2**20
 """What a task declares to Ray, so that a machine of many cores and little memory takes fewer. Resident, seen: a worker of 216 MB,
 with an ffmpeg of 50 MB on 480p, 97 MB on 2160p and 299 MB on 4320p sources."""
@@ -62,7 +53,7 @@ def run_orders(
         import ray  # noqa: F401, PLC0415 - an extra, and a second to import
     except ImportError as error:
         raise MissingExtraError("building", "ray", "pip install '.[build]' in vdata's checkout") from error
-    with _connected(run) as capacity:
+    with connected(run) as capacity:
         on_start()
         yield from _Queue(orders, capacity, on_retry).run()
 
@@ -135,43 +126,6 @@ class _Queue:
             self._alone.append(replace(order, deadly=order.deadly | {video}))
 
 
-@contextmanager
-def _connected(run: RunConfig) -> Iterator[Callable[[], int]]:
-    """How many tasks to keep in flight, while Ray is connected; a Ray of our own ends with the block, folder and all."""
-    import ray  # noqa: PLC0415 - see run_orders
-
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if run.address:
-        with _own_signals():
-            ray.init(address=run.address, logging_level=logging.ERROR, log_to_driver=False)
-        try:
-            # Asked again and again: a cluster grows and shrinks.
-            yield lambda: run.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
-        finally:
-            ray.shutdown()
-        return
-    _give_token()
-    # Ray's sockets live below this folder, and a socket's path holds 107 bytes: a batch system's TMPDIR may be too long.
-    usual = tempfile.gettempdir()
-    scratch = tempfile.mkdtemp(prefix="vdata-ray-", dir=usual if len(usual) <= LONGEST_TMPDIR else "/tmp")  # noqa: S108
-    try:
-        with _own_signals():
-            ray.init(
-                address="local",
-                num_cpus=run.num_workers,
-                object_store_memory=OBJECT_STORE_BYTES,
-                include_dashboard=False,
-                logging_level=logging.ERROR,
-                log_to_driver=False,
-                _temp_dir=scratch,
-            )
-        # One more than there are workers, so that none waits for the driver: Ray runs no more than it has CPUs.
-        yield lambda: run.num_workers + 1
-    finally:
-        ray.shutdown()
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
 def _build_on_worker(order: Order) -> Tally | Postponed:
     """build_shard in a worker that dies with its node's Ray; by itself it would go on for 1 to 3 s after a driver was killed."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -186,24 +140,3 @@ def _has_ended(process: str) -> bool:
         return Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0] in "ZX"
     except OSError:
         return True
-
-
-def _give_token() -> None:
-    """A token for a Ray of our own. Ray 2.60 asks for one, and writes it into the user's home where it finds none."""
-    if not (Path.home() / ".ray" / "auth_token").exists():
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-
-
-@contextmanager
-def _own_signals() -> Iterator[None]:
-    """Keeps the handler of SIGTERM over ray.init, which puts its own in place: one that exits without a word."""
-    handler = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    except SystemExit:
-        if not callable(handler):
-            raise
-        handler(signal.SIGTERM, None)
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, handler)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
@@ -114,7 +115,8 @@ def full_disk_told(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise DiskFullError(f"no room left for '{folder}': make room and run the same command again, to go on") from error
+        where = f"'{folder}' or for temporary files in '{tempfile.gettempdir()}'"
+        raise DiskFullError(f"no room left for {where}: make room and run the same command again, to go on") from error
 
 
 def _check_machine(order: Order) -> None:

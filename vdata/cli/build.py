@@ -60,7 +60,7 @@ def command(
     as_json: bool,
     **short: object,
 ) -> None:
-    r"""Turn raw videos into shards of clips. A build that was interrupted is continued by the same command.
+    """Turn raw videos into shards of clips. A build that was interrupted is continued by the same command.
 
     \b
     vdata build --dataset folder --root my-videos --out shards/mine
@@ -71,7 +71,7 @@ def command(
 
     Exit status: 0 all is built or accounted for; 1 the sums do not hold or too much failed; 2 it cannot be done as typed;
     130 stopped by Ctrl-C, 143 by SIGTERM: the same command goes on.
-    """
+    """  # noqa: D301 - click's mark is the character itself
     from vdata.builder import RunConfig, resolve
 
     settings = read_settings(config_file, [*_assigned(short), *assignments])

@@ -21,7 +21,7 @@ __all__ = ["command"]
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @json_option
 def command(shards: Path, keys: IO[str] | None, videos: IO[str] | None, *, dry_run: bool, as_json: bool) -> None:
-    r"""Take clips out of shards for good: rows and bytes go, and no later build brings them back.
+    """Take clips out of shards for good: rows and bytes go, and no later build brings them back.
 
     \b
     vdata remove --shards shards/mine --keys keys.txt
@@ -30,7 +30,7 @@ def command(shards: Path, keys: IO[str] | None, videos: IO[str] | None, *, dry_r
     The shards that hold them are written anew from their other clips; the sources are not needed. Stop what reads the shards
     before. What stays: the keys and video ids in removed.parquet, by which later builds know what to leave out, and the video's
     name in plan.parquet. Copies elsewhere and the sources are yours to delete. Interrupted, the same command goes on.
-    """
+    """  # noqa: D301 - click's mark is the character itself
     from vdata.builder.remove import remove
     from vdata.shards.verify import verify_folders
 

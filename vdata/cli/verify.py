@@ -30,14 +30,14 @@ __all__ = ["command", "shard_progress"]
 @click.option("--workers", type=click.IntRange(min=0), default=0, help="Processes.  [default: one a core]")
 @json_option
 def command(shards: Path, root: str | None, workers: int, *, decode: bool, mend: bool, as_json: bool) -> None:
-    r"""Check shards: sizes, hashes, tar against rows and index, sums. Damage is named by shard and key; exit 1.
+    """Check shards: sizes, hashes, tar against rows and index, sums. Damage is named by shard and key; exit 1.
 
     \b
     vdata verify shards/sample/train --decode
     vdata verify shards/mine --repair --root /new/place/of/my-videos
 
     A shard that is built again takes the old one's place only if all its clips came back bit for bit.
-    """
+    """  # noqa: D301 - click's mark is the character itself
     from vdata.shards.verify import verify, verify_folders
 
     if root and not mend:
