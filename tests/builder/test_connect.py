@@ -44,13 +44,17 @@ def test_a_long_temporary_folder_is_not_for_sockets(tmp_path, monkeypatch):
         assert len(str(scratch)) < 24 + len("/vdata-ray-12345678")
 
 
-def test_the_token_is_gone_afterwards_and_a_given_one_stays(tmp_path, monkeypatch):
+def test_the_environment_is_afterwards_as_before(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
     with connect._token():
         assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
-    assert "RAY_AUTH_TOKEN" not in os.environ
+        os.environ["RAY_AUTH_MODE"] = "token"  # as ray.init does
+    assert not {"RAY_AUTH_TOKEN", "RAY_AUTH_MODE"} & set(os.environ)
     monkeypatch.setenv("RAY_AUTH_TOKEN", "mine")
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     with connect._token():
         assert os.environ["RAY_AUTH_TOKEN"] == "mine"
-    assert os.environ["RAY_AUTH_TOKEN"] == "mine"
+        os.environ["RAY_AUTH_MODE"] = "token"
+    assert (os.environ["RAY_AUTH_TOKEN"], os.environ["RAY_AUTH_MODE"]) == ("mine", "disabled")

@@ -95,16 +95,20 @@ def _remove_if_left(folder: Path) -> None:
 
 @contextmanager
 def _token() -> Iterator[None]:
-    """A token for a Ray of our own. Ray 2.60 asks for one, and writes it into the user's home where it finds none."""
-    name = "RAY_AUTH_TOKEN"
-    given = name in os.environ or (Path.home() / ".ray" / "auth_token").exists()
-    if not given:
-        os.environ[name] = secrets.token_hex(32)
+    """A token for a Ray of our own. Ray 2.60 asks for one, and writes it into the user's home where it finds none.
+
+    With a token ray.init turns authentication on in the environment; left so, no Ray could be started or joined afterwards.
+    """
+    before = {name: os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_MODE")}
+    if not (before["RAY_AUTH_TOKEN"] or (Path.home() / ".ray" / "auth_token").exists()):
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     try:
         yield
     finally:
-        if not given:
-            del os.environ[name]
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 @contextmanager
