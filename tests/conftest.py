@@ -76,6 +76,20 @@ def videos_root() -> Path:
     return root
 
 
+@pytest.fixture
+def bytes_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Sizes of all positioned reads."""
+    sizes: list[int] = []
+    pread = os.pread
+
+    def counted(descriptor: int, size: int, offset: int) -> bytes:
+        sizes.append(size)
+        return pread(descriptor, size, offset)
+
+    monkeypatch.setattr(os, "pread", counted)
+    return sizes
+
+
 @pytest.fixture(autouse=True)
 def _restored_random_state():
     """Keeps one test's use of NumPy's global generator from reaching the next."""

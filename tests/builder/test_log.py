@@ -50,6 +50,8 @@ def test_a_command_that_is_refused_leaves_no_log(tmp_path):
     assert logging.getLogger("vdata.build").handlers == []
 
 
-def test_a_full_disk_ends_no_build():
+def test_a_full_disk_ends_no_build_and_prints_nothing(capsys):
     with log_file(Path("/dev/full")):
         BuildLog("x").on_plan({"": PLAN}, [ORDER])
+    assert capsys.readouterr() == ("", "")
+    assert logging.getLogger("vdata.build").handlers == []

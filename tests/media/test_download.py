@@ -25,15 +25,7 @@ from vdata.media.url import RemoteRoot
 DATA = os.urandom(3_000_000)
 
 
-@pytest.fixture(autouse=True)
-def temporary(tmp_path, monkeypatch):
-    """A temporary folder of its own, which is empty afterwards, and no pauses."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    monkeypatch.setattr(vdata.media.download, "PAUSES", (0.0, 0.0))
-    yield folder
-    assert not list(folder.iterdir())
+pytestmark = pytest.mark.usefixtures("temporary")
 
 
 def fetch(source, root=None, num_bytes=-1, stopped=None, **limits):

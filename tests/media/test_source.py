@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-import vdata.media.download
-import vdata.media.source
 from vdata.errors import MediaError, OpenError
 from vdata.media.config import LimitConfig
 from vdata.media.source import UNKNOWN_BYTES, is_remote, open_source, open_video, prefetched, source_bytes
@@ -22,15 +20,7 @@ from vdata.records import Video
 LIMITS = LimitConfig(answer_seconds=5.0)
 
 
-@pytest.fixture(autouse=True)
-def temporary(tmp_path, monkeypatch):
-    """A temporary folder that is empty afterwards, and no pauses."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    monkeypatch.setattr(vdata.media.download, "PAUSES", (0.0, 0.0))
-    yield folder
-    assert not list(folder.iterdir())
+pytestmark = pytest.mark.usefixtures("temporary")
 
 
 def threads():

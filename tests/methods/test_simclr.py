@@ -70,13 +70,17 @@ def test_gradients_are_right():
 
 @pytest.mark.parametrize("amp", [False, True])
 def test_the_gradient_reaches_the_backbone(amp):
-    method = SimClr(make_backbone("r3d_small"), SimClrConfig())
-    batch = {name: torch.rand(3, 3, 4, 24, 24) for name in ("v0", "v1")}
+    # Seeded: unseeded it failed once, in bfloat16, and in none of 2,500 draws that were looked at afterwards.
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        method = SimClr(make_backbone("r3d_small"), SimClrConfig())
+        batch = {name: torch.rand(3, 3, 4, 24, 24) for name in ("v0", "v1")}
     with torch.autocast("cpu", torch.bfloat16, enabled=amp):
         parts = method.loss(batch)
     assert parts["loss"].dtype == torch.float32
     parts["loss"].backward()
-    assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in method.parameters())
+    sizes = {name: 0.0 if value.grad is None else value.grad.abs().sum().item() for name, value in method.named_parameters()}
+    assert {name: size for name, size in sizes.items() if not 0 < size < math.inf} == {}
 
 
 def test_the_loss_is_of_both_views_through_one_network():

@@ -25,20 +25,6 @@ def reference(mp4, row):
     return frames[:, : row["picture"]["height"], : row["picture"]["width"]]
 
 
-@pytest.fixture
-def bytes_read(monkeypatch):
-    """Sizes of every read from a tar."""
-    sizes = []
-    pread = os.pread
-
-    def counted(descriptor, size, offset):
-        sizes.append(size)
-        return pread(descriptor, size, offset)
-
-    monkeypatch.setattr(os, "pread", counted)
-    return sizes
-
-
 def test_numbers_keys_and_iteration_give_the_same_samples(shard_folder, mp4s):
     shards = vdata.open_shards(str(shard_folder))
     assert len(shards) == 6

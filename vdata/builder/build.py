@@ -97,9 +97,9 @@ def missing_orders(folder: Path, plan: Plan, config: BuildConfig, root: Root, ru
     finish_replacements(folder)
     clear_leftovers(folder)
     done = set(committed_shards(folder)) - set(again)
-    removed = read_removed(folder)
+    removed, tools = read_removed(folder), tool_versions()
     return [
-        Order(folder.absolute(), root.absolute(), shard, videos, config, run, tool_versions(), removed=removed)
+        Order(folder.absolute(), root.absolute(), shard, videos, config, run, tools, removed=removed)
         for shard, videos in plan.by_shard().items()
         if shard not in done
     ]

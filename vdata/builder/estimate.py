@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from vdata.builder.config import BuildConfig
 from vdata.builder.plan import PlannedVideo
@@ -52,7 +51,7 @@ def estimate(planned: Sequence[PlannedVideo], config: BuildConfig, root: Root) -
     return Estimate(
         num_looked_at=looked_at,
         hours=total / 3600,
-        clips=int(np.ceil(max(total / config.clip.seconds, len(films) if total else 0))),
+        clips=math.ceil(max(total / config.clip.seconds, len(films) if total else 0)),
         bytes=int(total * _CLIP_BYTES * pixels),
         core_hours=total / _CORE_RATE / 3600,
     )

@@ -11,11 +11,9 @@ import pyarrow.parquet as pq
 
 from vdata.builder.plan import Plan, PlannedVideo
 from vdata.records import Skipped, Video, readable
-from vdata.shards.layout import replacing
+from vdata.shards.layout import PLAN_FILE, replacing
 
 __all__ = ["read_plan", "video_columns", "write_plan"]
-
-PLAN_FILE = "plan.parquet"
 
 
 def video_columns(video: Video) -> dict[str, Any]:

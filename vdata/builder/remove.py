@@ -19,14 +19,14 @@ from typing import Any
 
 from vdata.builder.build import finish
 from vdata.builder.lock import sole_build
-from vdata.builder.plan_file import PLAN_FILE, read_plan
+from vdata.builder.plan_file import read_plan
 from vdata.builder.state import reopen_build
 from vdata.builder.task import full_disk_told
 from vdata.errors import ConfigError, ShardError
 from vdata.records import Failure
 from vdata.shards.dataset_json import DATASET_JSON, read_dataset_json
 from vdata.shards.index import write_index
-from vdata.shards.layout import ERRORS, ROWS, TAR, TEMPORARY, clear_leftovers, committed_shards, shard_name
+from vdata.shards.layout import ERRORS, PLAN_FILE, ROWS, TAR, TEMPORARY, clear_leftovers, committed_shards, shard_name
 from vdata.shards.read import Sample
 from vdata.shards.removed import RemovedClip, note_removed, read_removed
 from vdata.shards.replace import finish_replacements, replace_shard

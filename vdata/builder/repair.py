@@ -19,7 +19,7 @@ from vdata.builder.config import BuildConfig, RunConfig, resolve
 from vdata.builder.lock import sole_build
 from vdata.builder.on_ray import run_orders
 from vdata.builder.plan import Plan, located
-from vdata.builder.plan_file import PLAN_FILE, read_plan
+from vdata.builder.plan_file import read_plan
 from vdata.builder.state import check_same_build, tool_versions
 from vdata.builder.task import Order, full_disk_told
 from vdata.config import check
@@ -29,7 +29,18 @@ from vdata.media.url import Root, parse_root
 from vdata.shards.dataset_json import DATASET_JSON, DatasetJson, read_dataset_json
 from vdata.shards.derived import mend_derived
 from vdata.shards.index import write_index
-from vdata.shards.layout import ERRORS, ROWS, TAR, TEMPORARY, clear_work, committed_shards, discard, shard_name, shard_path
+from vdata.shards.layout import (
+    ERRORS,
+    PLAN_FILE,
+    ROWS,
+    TAR,
+    TEMPORARY,
+    clear_work,
+    committed_shards,
+    discard,
+    shard_name,
+    shard_path,
+)
 from vdata.shards.removed import REMOVED_FILE, read_removed
 from vdata.shards.replace import finish_replacements, replace_shard
 from vdata.shards.rows import read_rows

@@ -91,14 +91,13 @@ def command(
         sys.exit(EXIT_FAILED)
 
 
-_SHORT = {"layers": "clip.layers", "limit": "plan.limit", "task_minutes": "plan.task_minutes"}
+_SHORT = {"layers": "clip.layers", "form": "format", "limit": "plan.limit", "task_minutes": "plan.task_minutes"}
 """Options that are short for a setting."""
 
 
 def _assigned(short: Mapping[str, object]) -> list[str]:
     """The options that are short for a setting, as --set would have them."""
-    named = [f"{_SHORT[name]}={value}" for name, value in short.items() if name in _SHORT and value is not None]
-    return named + ([f'format="{short["form"]}"'] if short["form"] else [])
+    return [f"{_SHORT[name]}={value}" for name, value in short.items() if value is not None]
 
 
 def _root(dataset: str, root: str | None, out: Path) -> Root:

@@ -33,6 +33,8 @@ __all__ = [
 TAR, IDX, ROWS, ERRORS = ".tar", ".idx", ".parquet", ".errors.parquet"
 """What follows a shard's name in the names of its files."""
 
+PLAN_FILE = "plan.parquet"
+"""Which video goes into which shard: written by the builder, and what a folder is held against."""
 TEMPORARY = ".tmp"
 _SHARD_FILE = re.compile(r"clips-(\d{6,})(\..+)")
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from vdata.errors import CorruptShardError
-from vdata.shards.layout import replacing
+from vdata.shards.layout import PLAN_FILE, replacing
 
 __all__ = ["FOLDER_SUMS", "SUMS", "file_sha256", "read_sums", "write_folder_sums", "write_sums"]
 
@@ -22,7 +22,7 @@ SUMS = ".sha256"
 """What follows a shard's name in the name of its checksum file."""
 FOLDER_SUMS = "SHA256SUMS"
 """The checksum file of the files that belong to no shard."""
-FOLDER_FILES = ("dataset.json", "errors.parquet", "plan.parquet", "removed.parquet")
+FOLDER_FILES = ("dataset.json", "errors.parquet", PLAN_FILE, "removed.parquet")
 """Those files; `index/` is left out, for a loader makes it anew whenever it likes."""
 
 _LINE = re.compile(r"([0-9a-f]{64})  ([^\n/]+)")

@@ -17,15 +17,13 @@ import pyarrow.parquet as pq
 from vdata.errors import CorruptShardError, SchemaMismatchError, ShardError
 from vdata.shards.dataset_json import DATASET_JSON, DatasetJson, count_problems, read_dataset_json
 from vdata.shards.index import differing_files
-from vdata.shards.layout import ROWS, TEMPORARY, committed_shards, require_shards, shard_files, shard_name
+from vdata.shards.layout import PLAN_FILE, ROWS, TEMPORARY, committed_shards, require_shards, shard_files, shard_name
 from vdata.shards.removed import REMOVED_FILE, read_removed
 from vdata.shards.replace import READY
 from vdata.shards.sums import FOLDER_SUMS, file_sha256, read_sums
 from vdata.shards.verify_shard import Damage, ShardCheck, check_shard
 
 __all__ = ["Damage", "VerifyReport", "verify", "verify_folders"]
-
-PLAN_FILE = "plan.parquet"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import subprocess
+import tracemalloc
 
 import pytest
 
@@ -103,7 +104,12 @@ def test_a_damaged_count_costs_nothing(write, tmp_path, kind, value):
     struct.pack_into(">I", data, place, value)
     path = tmp_path / "damaged.mp4"
     path.write_bytes(data)
-    _read(path)
+    tracemalloc.start()
+    try:
+        _read(path)
+        assert tracemalloc.get_traced_memory()[1] < 4 * 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_any_damage_gives_facts_or_none(write, tmp_path):
