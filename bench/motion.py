@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -18,10 +18,10 @@ import numpy as np
 from vdata import open_shards
 from vdata.bench import Bench, Skip, Variant
 from vdata.extract import EXTRACTORS
-from vdata.media.clip import EncodedClip
+from vdata.media.origin import Origin
 from vdata.media.vectors import read_motion
-from vdata.records import Picture
-from vdata.shards.read import Sample
+from vdata.records import Video
+from vdata.shards.encoded import encoded_clip
 
 UNIT = "frames/s"
 
@@ -33,7 +33,7 @@ def variants(bench: Bench) -> Sequence[Variant | Skip]:
     clips = [sample["mp4"] for sample in samples]
     num_frames = float(sum(sample.row["num_frames"] for sample in samples))
     extractor = EXTRACTORS["motion"](EXTRACTORS["motion"].Config())
-    encoded = [_encoded(sample) for sample in samples]
+    encoded = [encoded_clip(sample, Origin(Path(), Video(sample.row["video_id"], sample.row["source"]))) for sample in samples]
 
     def decode() -> float:
         return float(sum(_decode(clip) for clip in clips))
@@ -56,30 +56,6 @@ def _decode(clip: bytes) -> int:
     with av.open(io.BytesIO(clip)) as container:
         container.streams.video[0].codec_context.thread_count = 1
         return sum(1 for _ in container.decode(video=0))
-
-
-def _encoded(sample: Sample) -> EncodedClip:
-    """The clip as the extractor meets it in a build."""
-    row = sample.row
-    return EncodedClip(
-        mp4=sample["mp4"],
-        init_size=row["init_size"],
-        fragments=(),
-        keyframes=(),
-        num_frames=row["num_frames"],
-        fps=Fraction(row["fps_num"], row["fps_den"]),
-        width=row["width"],
-        height=row["height"],
-        picture=Picture(**row["picture"]),
-        structure=row["structure"],
-        gop=row["gop"],
-        clip_in_video=row["clip_in_video"],
-        start_seconds=row["start_seconds"],
-        end_seconds=row["end_seconds"],
-        source_width=row["source_width"],
-        source_height=row["source_height"],
-        has_audio=row["has_audio"],
-    )
 
 
 def _peer(bench: Bench, clips: Sequence[bytes]) -> Variant | Skip:

@@ -27,6 +27,7 @@ from vdata.media.config import ClipConfig, LimitConfig
 from vdata.media.contract import check_clip
 from vdata.media.cut import DroppedTail, cut, encode_arguments, plan_cut
 from vdata.media.ffmpeg import binary
+from vdata.media.origin import Origin
 from vdata.media.probe import probe
 from vdata.media.source import open_source
 from vdata.records import Video
@@ -123,7 +124,7 @@ class Steps:
         commands = []
         for video in self._videos:
             with open_source(self._root, video.source) as file:
-                commands.append(encode_arguments(plan_cut(file, video, CLIP, LIMITS), video, CLIP, LIMITS))
+                commands.append(encode_arguments(plan_cut(Origin(self._root, video, LIMITS, file), CLIP), CLIP))
         return commands
 
     @cached_property

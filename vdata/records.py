@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 
@@ -37,6 +38,8 @@ class Video:
     """Where it ends; None is the end of the source."""
     facts: Mapping[str, int | float | str] = field(default_factory=dict)
     """Values for the columns that the dataset declares beside the common ones."""
+    text: Mapping[str, Any] = field(default_factory=dict)
+    """What the dataset says of it in words, as plain values: `caption`, `tags`, `subtitles`, `questions`."""
     num_bytes: int = field(default=-1, compare=False)
     """Size of the source where the listing tells it; -1 where it would have to be asked for."""
     location: str = field(default="", compare=False, repr=False)

@@ -9,6 +9,7 @@ from vdata.bench.peers import FILM, Video2dataset, _cuts, build_beside_video2dat
 from vdata.bench.sources import HD, UCF, SourceKind
 from vdata.media.config import ClipConfig, LimitConfig
 from vdata.media.cut import encode_arguments, plan_cut
+from vdata.media.origin import Origin
 from vdata.media.source import open_source
 from vdata.records import Video
 
@@ -156,7 +157,7 @@ def test_uneven_clips_are_allowed_where_their_sum_is_right(tars):
 def test_the_peer_is_given_the_encoder_settings_of_a_build(make_video, clip):
     path, video = make_video("a.mp4", num_frames=12), Video("a.mp4", "a.mp4")
     with open_source(path.parent, "a.mp4") as file:
-        arguments = encode_arguments(plan_cut(file, video, clip, LimitConfig()), video, clip, LimitConfig())
+        arguments = encode_arguments(plan_cut(Origin(path.parent, video, LimitConfig(), file), clip), clip)
     options = x264_options(clip)
     assert options.pop("bf") == 0
     assert "bframes=0" in arguments[arguments.index("-x264-params") + 1].split(":")

@@ -15,7 +15,8 @@ import pytest
 
 from vdata.media.clip import EncodedClip
 from vdata.media.mp4 import boxes, packets
-from vdata.records import Fragment, Picture
+from vdata.media.origin import Origin
+from vdata.records import Fragment, Picture, Video
 from vdata.shards import ShardWriter, clip_columns, clip_key, row_schema
 
 GOP = 12
@@ -81,6 +82,7 @@ def clip_of(mp4: bytes, picture: Picture, canvas: tuple[int, int], gop: int = GO
         source_width=picture.width,
         source_height=picture.height,
         has_audio=False,
+        origin=Origin(Path(), Video("v", "v.mp4")),
     )
 
 

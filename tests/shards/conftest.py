@@ -14,7 +14,8 @@ import pytest
 
 from vdata.media.clip import EncodedClip
 from vdata.media.mp4 import boxes, packets
-from vdata.records import Failure, Fragment, Keyframe, Picture
+from vdata.media.origin import Origin
+from vdata.records import Failure, Fragment, Keyframe, Picture, Video
 from vdata.shards import ShardWriter, clip_columns, clip_key, row_schema
 
 GOP = 12
@@ -68,6 +69,7 @@ def clip_of(mp4: bytes, fps: Fraction = Fraction(25), size: tuple[int, int] = (6
         source_width=size[0] - 2,
         source_height=size[1] - 4,
         has_audio=False,
+        origin=Origin(Path(), Video("v", "v.mp4")),
     )
 
 

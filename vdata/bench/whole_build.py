@@ -18,6 +18,7 @@ from vdata.extract.motion import motion_grid
 from vdata.media.cut import encode_arguments, plan_cut
 from vdata.media.ffmpeg import binary
 from vdata.media.motion_codec import dump_grid
+from vdata.media.origin import Origin
 from vdata.media.source import open_source
 from vdata.media.vectors import read_motion
 from vdata.records import Video
@@ -69,8 +70,8 @@ def _ffmpeg_command(root: Path, name: str, config: BuildConfig) -> str:
     """A shell line that encodes $0 to a file beside it; all sources of a case have one size and rate."""
     video = Video(name, name)
     with open_source(root, name) as file:
-        plan = plan_cut(file, video, config.clip, config.limit)
-    arguments = encode_arguments(plan, video, config.clip, config.limit)
+        plan = plan_cut(Origin(root, video, config.limit, file), config.clip)
+    arguments = encode_arguments(plan, config.clip)
     return f'exec {shlex.join([binary(), "-hide_banner", *arguments])} < "$0" > "$0.out"'
 
 

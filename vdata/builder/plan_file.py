@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,8 @@ _SCHEMA = pa.schema(
         ("start_seconds", pa.float64()),
         ("end_seconds", pa.float64()),
         ("facts", pa.list_(_FACT)),
+        # JSON, or null for none.
+        ("text", pa.string()),
         ("skip_reason", pa.string()),
         ("skip_message", pa.string()),
     ]
@@ -90,6 +93,7 @@ def _row(planned: PlannedVideo) -> dict[str, Any]:
         "start_seconds": video.start_seconds,
         "end_seconds": video.end_seconds,
         "facts": [_fact(name, value) for name, value in video.facts.items()],
+        "text": json.dumps(video.text, ensure_ascii=False) if video.text else None,
         "skip_reason": "",
         "skip_message": "",
     }
@@ -121,6 +125,7 @@ def _planned(row: dict[str, Any]) -> PlannedVideo:
         start_seconds=row["start_seconds"],
         end_seconds=row["end_seconds"],
         facts=facts,
+        text=json.loads(row.get("text") or "{}"),
         num_bytes=row["num_bytes"],
     )
     return PlannedVideo(row["shard"], row["video_index"], row["source_bytes"], video, row["part"], row["num_parts"])

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
+
+from vdata.media.decode import decode_frames, decode_keyframe
+from vdata.media.origin import Origin
 from vdata.media.vectors import MotionPass, read_motion
 from vdata.records import Fragment, Keyframe, Picture
 
@@ -38,9 +44,45 @@ class EncodedClip:
     source_width: int
     source_height: int
     has_audio: bool
+    origin: Origin
+    """The video that it was cut from."""
     codec: str = "h264"
 
     @cached_property
     def motion(self) -> MotionPass:
         """Frame types and motion vectors of every frame: one cheap decoding pass that contract check and extractors share."""
         return read_motion(self.mp4)
+
+    def pictures(self, frames: Sequence[int]) -> npt.NDArray[np.uint8]:
+        """Frames by their numbers, uint8 (N, H, W, 3) rgb24 of the picture rectangle; read-only, and shared by all who ask.
+
+        The rectangle starts at (0, 0), so its pixels have the coordinates of the coded frame. Keyframes alone cost a packet each.
+
+        Raises:
+            DecodeError: the clip does not decode, or has no such frame.
+        """
+        wanted = tuple(frames)
+        if wanted not in self._pictures:
+            found = self._keyframes(wanted) if self._keyframe_numbers.issuperset(wanted) else self._frames(wanted)
+            found.flags.writeable = False
+            self._pictures[wanted] = found
+        return self._pictures[wanted]
+
+    @cached_property
+    def _pictures(self) -> dict[tuple[int, ...], npt.NDArray[np.uint8]]:
+        return {}
+
+    @cached_property
+    def _keyframe_numbers(self) -> frozenset[int]:
+        return frozenset(keyframe.frame for keyframe in self.keyframes)
+
+    def _keyframes(self, wanted: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+        init, packets = (
+            self.mp4[: self.init_size],
+            {item.frame: (item.offset, item.offset + item.size) for item in self.keyframes},
+        )
+        pictures = [decode_keyframe(init, self.mp4[slice(*packets[number])], self.picture) for number in wanted]
+        return np.stack(pictures) if pictures else np.empty((0, self.picture.height, self.picture.width, 3), np.uint8)
+
+    def _frames(self, wanted: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+        return decode_frames(self.mp4, wanted, self.picture)

@@ -23,6 +23,7 @@ from vdata.media.clip import EncodedClip
 from vdata.media.config import ClipConfig, LimitConfig
 from vdata.media.ffmpeg import INPUT, Child, running, tail
 from vdata.media.mp4 import decode_time, packets, rebase
+from vdata.media.origin import Origin
 from vdata.media.probe import Source, probe
 from vdata.media.source import SourceFile, open_video
 from vdata.media.structure import STRUCTURES, Structure
@@ -66,15 +67,20 @@ class DroppedTail:
 class CutPlan:
     """What is fixed for all clips of one video before the encoder starts."""
 
+    origin: Origin
     source: Source
     fps: Fraction
     picture: Picture
     canvas: tuple[int, int]
     structure: Structure
-    start_seconds: float
     part: Part = WHOLE
     jumps: bool = False
     """Whether the decoder starts close to the part; otherwise it decodes the film from its start, and drops what is before."""
+
+    @property
+    def start_seconds(self) -> float:
+        """Where the wanted part of the video starts in the source."""
+        return self.origin.video.start_seconds
 
     def first_frame(self, config: ClipConfig) -> int:
         """The first frame of the part, counted in the whole film."""
@@ -113,44 +119,34 @@ def cut(
         wanted = f"from {video.start_seconds} to {video.end_seconds} s"
         raise OpenError("empty_span", f"the wanted part of '{printable(video.source)}', {wanted}, has no length")
     with opened or open_video(root, video, limits) as file:
-        plan = plan_cut(file, video, config, limits, part)
+        plan = plan_cut(Origin(root, video, limits, file), config, part)
         try:
-            yield from _encoded(plan, video, config, limits, file)
+            yield from _encoded(plan, config)
         except _BadStartError:
-            yield from _encoded(replace(plan, jumps=False), video, config, limits, file)
+            yield from _encoded(replace(plan, jumps=False), config)
 
 
 class _BadStartError(Exception):
     """A decoder that was sent into the middle of a film complains before it has given a clip."""
 
 
-def plan_cut(file: SourceFile, video: Video, config: ClipConfig, limits: LimitConfig, part: Part = WHOLE) -> CutPlan:
-    """Sizes, rate and structure for a video, by one pass over its packets.
+def plan_cut(origin: Origin, config: ClipConfig, part: Part = WHOLE) -> CutPlan:
+    """Sizes, rate and structure for an open video, by one pass over its packets.
 
     Raises:
         OpenError: the file is no usable video.
     """
-    source = probe(file, limits)
+    source = probe(origin.cut_file, origin.limits)
     picture = scaled_size(source.width, source.height, source.aspect, short_side=config.short_side, enlarge=config.enlarge)
     canvas = canvas_for(picture, config.short_side)
     fps = config.rate or source.fps
-    return CutPlan(
-        source,
-        fps,
-        picture,
-        canvas,
-        STRUCTURES[config.layers],
-        video.start_seconds,
-        part,
-        part.number > 0 and _has_exact_times(file),
-    )
+    jumps = part.number > 0 and _has_exact_times(origin.cut_file)
+    return CutPlan(origin, source, fps, picture, canvas, STRUCTURES[config.layers], part, jumps)
 
 
-def _encoded(
-    plan: CutPlan, video: Video, config: ClipConfig, limits: LimitConfig, file: SourceFile
-) -> Iterator[EncodedClip | DroppedTail]:
+def _encoded(plan: CutPlan, config: ClipConfig) -> Iterator[EncodedClip | DroppedTail]:
     num_frames = 0
-    with running(encode_arguments(plan, video, config, limits), limits, file) as child:
+    with running(encode_arguments(plan, config), plan.origin.limits, plan.origin.cut_file) as child:
         for item in _clips(_fragments(child.stdout), plan, config):
             # An open GOP, or a packet that needs the one before the jump: not the film's fault.
             if not num_frames and plan.jumps and child.has_spoken():
@@ -162,10 +158,11 @@ def _encoded(
     _check_end(child, num_frames, plan)
 
 
-def encode_arguments(plan: CutPlan, video: Video, config: ClipConfig, limits: LimitConfig) -> list[str]:
+def encode_arguments(plan: CutPlan, config: ClipConfig) -> list[str]:
     """Arguments of an ffmpeg that encodes a video to the contract, on one thread, from INPUT to its output pipe."""
     begin = _seek_seconds(plan, config)
     span: dict[str, float] = {"ss": begin} if begin else {}
+    video, limits = plan.origin.video, plan.origin.limits
     if video.end_seconds is not None:
         # ffmpeg refuses a span of no length; a part behind the film's end shall come out empty.
         span["t"] = max(video.end_seconds - begin, 1e-3)
@@ -325,6 +322,7 @@ def _clip(init: bytes, group: list[bytes], plan: CutPlan, config: ClipConfig, nu
         source_width=plan.source.width,
         source_height=plan.source.height,
         has_audio=bool(plan.source.audio_codecs),
+        origin=plan.origin,
     )
 
 
