@@ -44,6 +44,11 @@ def test_list_prints_the_three_tables():
         (("build", "--dataset", "folder", "--root", "nowhere"), 2, "nowhere"),
         (("build", "--dataset", "folder", "--root", ".", "--set", "clip.gop=zero"), 2, "clip.gop ('zero') must be of type int"),
         (("build", "--dataset", "ucf101", "--root", ".", "--split", "val"), 2, "ucf101"),
+        (
+            ("build", "--dataset", "folder", "--root", ".", "--extract", "motion", "--keyframes", "jpeg"),
+            2,
+            "no settings section is named 'keyframes'",
+        ),
         (("info", "nowhere"), 2, "vdata: there is no shard folder 'nowhere'"),
         (("verify", "."), 2, "holds no finished shard"),
         (("bench", "--shards", "nowhere"), 2, "there is no shard folder"),

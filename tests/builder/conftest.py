@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+import vdata.builder.added
 import vdata.builder.repair
 from vdata.builder import resolve
+from vdata.builder.add import Addition, AddReport, add
 from vdata.builder.build import finish, missing_orders, plan_splits
 from vdata.builder.lock import sole_build
 from vdata.builder.plan_file import write_plan
 from vdata.builder.state import open_build
-from vdata.builder.task import build_shard
+from vdata.builder.task import Order, build_shard
 
 SMALL = {"clip": {"short_side": 64, "seconds": 0.5, "gop": 6, "min_seconds": 0.1}, "plan": {"shard_mb": 0.03}}
 
@@ -32,8 +34,8 @@ def small_root(tmp_path: Path, make_video: Callable[..., Path]) -> Path:
 def build_here() -> Callable[..., Path]:
     """A function that builds a root into a folder in this process, by the builder's own parts; it goes on with what is there."""
 
-    def build(root: Path, out: Path, **settings: object) -> Path:
-        config = resolve("folder", settings=SMALL | settings)
+    def build(root: Path, out: Path, extract: tuple[str, ...] | None = None, **settings: object) -> Path:
+        config = resolve("folder", extract, settings=SMALL | settings)
         (plan,) = plan_splits(config, root).values()
         with sole_build(out) as run:
             open_build(out, config, root, "")
@@ -60,11 +62,27 @@ def orders_run_here(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     def run_orders(orders, run):
         del run
         for order in orders:
-            built.append(order.shard)
-            yield order, build_shard(order)
+            if isinstance(order, Order):
+                built.append(order.shard)
+            yield order, order.execute()
 
-    monkeypatch.setattr(sys.modules[vdata.builder.repair.__name__], "run_orders", run_orders)
+    for module in (vdata.builder.repair, vdata.builder.added):
+        monkeypatch.setattr(sys.modules[module.__name__], "run_orders", run_orders)
     return built
+
+
+@pytest.fixture
+def add_here() -> Callable[..., AddReport]:
+    """A function that adds a field to a folder in this process."""
+
+    def run_here(orders, run):
+        del run
+        return ((order, order.execute()) for order in orders)
+
+    def add_field(folder: Path, name: str, settings: Mapping[str, object] | None = None, **options: object) -> AddReport:
+        return add([folder], Addition.of(name, settings or {}), run_orders=run_here, **options)[0]
+
+    return add_field
 
 
 @pytest.fixture

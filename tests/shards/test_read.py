@@ -126,12 +126,30 @@ def test_motion_of_either_form(tmp_path, clips, make_row):
     assert [frame.tolist() for frame in sample.motion_vectors()] == [[], rows[:2].tolist(), rows[2:].tolist()]
 
 
+def test_a_keyframe_s_jpeg_is_one_read_of_its_own_bytes(tmp_path, clips, make_row, bytes_read):
+    jpegs = [b"first", b"the second", b"3"]
+    ranges = [{"offset": 0, "size": 5}, {"offset": 5, "size": 10}, {"offset": 15, "size": 1}]
+    column = Column("keyframe_jpegs", pa.list_(pa.struct([("offset", pa.int64()), ("size", pa.int64())])), "")
+    writer = ShardWriter(tmp_path, 0, row_schema([], [column]))
+    members = {"mp4": clips[0].mp4, "keyframes.mjpeg": b"".join(jpegs)}
+    writer.add("a", make_row(clips[0], 0, keyframe_jpegs=ranges), members)
+    writer.commit()
+    sample = open_shards(tmp_path)["a"]
+    bytes_read.clear()
+    assert [sample.keyframe_jpeg(k) for k in range(3)] == jpegs
+    assert bytes_read == [5, 10, 1]
+    for k in (-1, 3):
+        with pytest.raises(ConfigError, match=r"keyframe .* must lie in \[0, 3\)"):
+            sample.keyframe_jpeg(k)
+
+
 def test_fields_that_were_not_built_say_how_to_add_them(shard_folder):
     sample = open_shards(shard_folder)[1]
     for read, words in [
         (sample.motion, "vdata add motion"),
         (sample.motion_vectors, "motion.form=vectors"),
         (sample.boxes, "vdata add"),
+        (lambda: sample.keyframe_jpeg(0), "keyframes.form=jpeg"),
     ]:
         with pytest.raises(SchemaMismatchError, match=words):
             read()

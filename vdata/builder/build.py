@@ -97,7 +97,7 @@ def missing_orders(folder: Path, plan: Plan, config: BuildConfig, root: Root, ru
     finish_replacements(folder)
     clear_leftovers(folder)
     done = set(committed_shards(folder)) - set(again)
-    removed, tools = read_removed(folder), tool_versions()
+    removed, tools = read_removed(folder), tool_versions(config.extract)
     return [
         Order(folder.absolute(), root.absolute(), shard, videos, config, run, tools, removed=removed)
         for shard, videos in plan.by_shard().items()

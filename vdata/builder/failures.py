@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from vdata.builder.tally import Tally
 from vdata.builder.task import Order
 from vdata.errors import BuildFailedError
+from vdata.shards.amend import add_stage
 from vdata.shards.layout import ERRORS, committed_shards
 from vdata.shards.rows import read_counts, read_rows
 
@@ -68,6 +69,11 @@ class FailureWatch:
 
 
 def retryable_shards(folder: Path) -> list[int]:
-    """The committed shards with a failure that another try may mend."""
-    shards = committed_shards(folder)
-    return [shard for shard in shards if pc.any(read_rows(folder, shard, ["retryable"], suffix=ERRORS)["retryable"]).as_py()]
+    """The committed shards with a failure that another build may mend; what `vdata add` met is for its own --retry-failed."""
+    return [shard for shard in committed_shards(folder) if _is_retryable(folder, shard)]
+
+
+def _is_retryable(folder: Path, shard: int) -> bool:
+    rows = read_rows(folder, shard, ["stage", "retryable"], suffix=ERRORS)
+    own = pc.invert(pc.starts_with(rows["stage"], add_stage("")))
+    return bool(pc.any(pc.and_(rows["retryable"], own)).as_py())

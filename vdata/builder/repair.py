@@ -14,19 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from vdata.builder.added import AddedFields
 from vdata.builder.build import finish, plan_splits
-from vdata.builder.config import BuildConfig, RunConfig, resolve
+from vdata.builder.config import BuildConfig, RunConfig
 from vdata.builder.lock import sole_build
 from vdata.builder.on_ray import run_orders
 from vdata.builder.plan import Plan, located
 from vdata.builder.plan_file import read_plan
-from vdata.builder.state import check_same_build, tool_versions
+from vdata.builder.state import check_same_build, config_of, tool_versions
 from vdata.builder.task import Order, full_disk_told
 from vdata.config import check
 from vdata.errors import ConfigError, CorruptShardError, MediaError
 from vdata.media.source import is_remote, open_video
 from vdata.media.url import Root, parse_root
-from vdata.shards.dataset_json import DATASET_JSON, DatasetJson, read_dataset_json
+from vdata.shards.dataset_json import DATASET_JSON, read_dataset_json
 from vdata.shards.derived import mend_derived
 from vdata.shards.index import write_index
 from vdata.shards.layout import (
@@ -48,7 +49,7 @@ from vdata.shards.sums import FOLDER_SUMS, SUMS, file_sha256, read_sums
 from vdata.shards.tar import read_members
 from vdata.shards.verify import VerifyReport, verify, verify_folders
 
-__all__ = ["RepairReport", "ShardRepair", "config_of", "repair"]
+__all__ = ["RepairReport", "ShardRepair", "repair"]
 
 
 class ShardRepair(NamedTuple):
@@ -108,17 +109,6 @@ def repair(
     return RepairReport(before, after, tuple(done))
 
 
-def config_of(content: DatasetJson) -> BuildConfig:
-    """The config that a folder was built with, from its dataset.json.
-
-    Raises:
-        ConfigError: this vdata does not know a setting or a name in it.
-    """
-    settings = dict(content.config)
-    dataset, extract = settings.pop("dataset"), settings.pop("extract")
-    return resolve(dataset, tuple(extract), settings)
-
-
 class _Repair:
     """One folder's repair."""
 
@@ -157,7 +147,7 @@ class _Repair:
         check_same_build(self._folder, config)
         root = (self._root or parse_root(content.root)).absolute()
         plan = _with_locations(plan, config, root, content.split)
-        orders = []
+        orders, added = [], AddedFields(self._folder, content, plan, root)
         for shard in due:
             order = self._order(shard, plan, config, root)
             if not order.videos and not shard_path(self._folder, shard, ROWS).exists():
@@ -165,23 +155,28 @@ class _Repair:
                 yield ShardRepair(shard_name(shard), mended=True, what="cleared: neither plan nor row file knows it")
             elif gone := _gone(self._folder, order) if order.videos else [f"{PLAN_FILE} does not name it"]:
                 yield _left(shard, _listed(gone))
+            elif lost := added.lost(shard, self._damaged[shard]):
+                yield _left(shard, f"its {_listed(lost)} are damaged: make them anew first, `vdata add {lost[0]} --again`")
             else:
                 orders.append(order)
-        yield from self._built(orders)
+        yield from self._built(orders, added)
 
     def _order(self, shard: int, plan: Plan, config: BuildConfig, root: Root) -> Order:
         """The order of one shard, built in a folder of its own."""
         work = self._folder.absolute() / TEMPORARY / f"repair-{shard_name(shard)}"
         videos, removed = plan.by_shard().get(shard, ()), read_removed(self._folder)
-        return Order(work, root, shard, videos, config, tools=tool_versions(), removed=removed)
+        return Order(work, root, shard, videos, config, tools=tool_versions(config.extract), removed=removed)
 
-    def _built(self, orders: Sequence[Order]) -> Iterator[ShardRepair]:
+    def _built(self, orders: Sequence[Order], added: AddedFields) -> Iterator[ShardRepair]:
         with ExitStack() as stack:
             for order in orders:
                 shutil.rmtree(order.folder, ignore_errors=True)
                 order.folder.mkdir(parents=True)
                 stack.callback(shutil.rmtree, order.folder, ignore_errors=True)
-            for order, _ in run_orders(orders, self._run):
+            linked = [order for order in orders if added.link_whole(order.shard, self._damaged[order.shard], order.folder)]
+            made = linked + [order for order, _ in run_orders([order for order in orders if order not in linked], self._run)]
+            added.add(made, self._damaged, self._run)
+            for order in made:
                 yield self._settle(order)
 
     def _settle(self, order: Order) -> ShardRepair:

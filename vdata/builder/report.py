@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from vdata.builder.plan import Plan
 from vdata.builder.tally import Tally
-from vdata.shards.dataset_json import count_problems
+from vdata.shards.dataset_json import count_problems, read_dataset_json
 from vdata.shards.layout import ERRORS, committed_shards
-from vdata.shards.rows import read_counts, read_rows
+from vdata.shards.rows import read_added, read_counts, read_rows
 
 __all__ = ["BuildReport", "SplitReport", "report_split"]
 
@@ -28,6 +29,8 @@ class SplitReport:
     num_shards: int
     reasons: dict[str, int] = field(default_factory=dict)
     """Rows of errors.parquet by reason."""
+    lacking: dict[str, int] = field(default_factory=dict)
+    """Shards without a field that `vdata add` gave to others, by field: they came later, or it was interrupted."""
 
     @property
     def reconciles(self) -> bool:
@@ -62,6 +65,7 @@ class SplitReport:
             "bytes": tally.bytes,
             "shards": self.num_shards,
             "reasons": self.reasons,
+            **({"lacking": self.lacking} if self.lacking else {}),
         }
 
 
@@ -110,4 +114,13 @@ def report_split(folder: Path, plan: Plan) -> SplitReport:
         tally=tally,
         num_shards=len(shards),
         reasons=dict(reasons.most_common()),
+        lacking=_lacking(folder, shards),
     )
+
+
+def _lacking(folder: Path, shards: Sequence[int]) -> dict[str, int]:
+    content = read_dataset_json(folder)
+    if content is None or not content.added:
+        return {}
+    found = Counter(name for shard in shards for name in read_added(folder, shard))
+    return {name: len(shards) - found[name] for name in content.added if found[name] < len(shards)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -11,30 +11,35 @@ from typing import Any
 
 import av
 
-from vdata.builder.config import BuildConfig
+from vdata.builder.config import BuildConfig, resolve
 from vdata.builder.report import SplitReport
 from vdata.errors import ConfigError
+from vdata.extract import EXTRACTORS
 from vdata.media.ffmpeg import version as ffmpeg_version
 from vdata.media.url import Root
 from vdata.shards.dataset_json import DatasetJson, read_dataset_json, write_dataset_json
 from vdata.shards.sums import FOLDER_SUMS
 
-__all__ = ["check_same_build", "close_build", "open_build", "reopen_build", "tool_versions"]
+__all__ = ["check_same_build", "close_build", "config_of", "note_added", "open_build", "reopen_build", "tool_versions"]
 
 _MAY_DIFFER = ("limit.", "tools.python")
 """What another run may change: limits decide which videos fail, not what bytes the others give."""
 
 
-def tool_versions() -> dict[str, str]:
-    """Versions of what decides the bytes of a shard."""
+def tool_versions(extract: Sequence[str] = ()) -> dict[str, str]:
+    """Versions of what decides the bytes of a shard, with the packages of these extractors."""
     libav = ".".join(str(part) for part in av.library_versions["libavcodec"])
-    packages = {name: version(name) for name in ("vdata", "av", "numpy", "pyarrow")}
+    own = [package for name in extract for package in EXTRACTORS[name].packages]
+    packages = {name: version(name) for name in ("vdata", "av", "numpy", "pyarrow", *own)}
     return {"ffmpeg": ffmpeg_version(), "libavcodec": libav, "python": platform.python_version(), **packages}
 
 
 def open_build(folder: Path, config: BuildConfig, root: Root, split: str) -> None:
     """Notes in dataset.json that a build is under way; the sums of an earlier end are no longer true."""
-    content = DatasetJson(config.dataset, split, "building", config.to_mapping(), tool_versions(), root=str(root.absolute()))
+    before = read_dataset_json(folder)
+    tools, place = tool_versions(config.extract), str(root.absolute())
+    added = before.added if before else {}
+    content = DatasetJson(config.dataset, split, "building", config.to_mapping(), tools, root=place, added=added)
     (folder / FOLDER_SUMS).unlink(missing_ok=True)
     write_dataset_json(folder, content)
 
@@ -43,6 +48,22 @@ def reopen_build(folder: Path, content: DatasetJson) -> None:
     """Notes in dataset.json that a finished folder is being changed: settings, tools and root stay those it was built with."""
     (folder / FOLDER_SUMS).unlink(missing_ok=True)
     write_dataset_json(folder, replace(content, state="building"))
+
+
+def note_added(folder: Path, content: DatasetJson, name: str, note: Mapping[str, Any]) -> None:
+    """Notes in dataset.json that a field is being added, and with what."""
+    reopen_build(folder, replace(content, added={**content.added, name: note}))
+
+
+def config_of(content: DatasetJson) -> BuildConfig:
+    """The config that a folder was built with, from its dataset.json.
+
+    Raises:
+        ConfigError: this vdata does not know a setting or a name in it.
+    """
+    settings = dict(content.config)
+    dataset, extract = settings.pop("dataset"), settings.pop("extract")
+    return resolve(dataset, tuple(extract), settings)
 
 
 def close_build(folder: Path, report: SplitReport) -> None:
@@ -62,7 +83,10 @@ def check_same_build(folder: Path, config: BuildConfig) -> None:
     content = read_dataset_json(folder) if folder.is_dir() else None
     if content is None:
         return
-    differences = [*_differences(content.config, config.to_mapping()), *_differences(content.tools, tool_versions(), "tools.")]
+    differences = [
+        *_differences(content.config, config.to_mapping()),
+        *_differences(content.tools, tool_versions(config.extract), "tools."),
+    ]
     if differences:
         raise ConfigError(f"'{folder}' was begun with {'; '.join(differences)}: give the same, or another --out")
 

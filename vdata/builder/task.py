@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -33,7 +33,7 @@ from vdata.shards.removed import Removed
 from vdata.shards.schema import clip_columns, row_schema
 from vdata.shards.write import ShardWriter
 
-__all__ = ["Order", "Postponed", "build_shard"]
+__all__ = ["TRIED_ENOUGH", "TRIES", "Order", "Postponed", "build_shard", "check_machine", "full_disk_told"]
 
 TRIES = 3
 """Of a video that met a limit which another try may not meet; all but the first while nothing else of the build runs."""
@@ -61,6 +61,10 @@ class Order:
     removed: Removed = field(default_factory=Removed)
     """What was taken out of the folder for good."""
 
+    def execute(self) -> Tally | Postponed:
+        """As build_shard."""
+        return build_shard(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Postponed:
@@ -84,8 +88,8 @@ def build_shard(order: Order) -> Tally | Postponed:
         DiskFullError: there is no room for the shard.
         BuildFailedError: this machine does not see the folder, or has other tools; or the run has been taken over.
     """
-    _check_machine(order)
     config = order.config
+    check_machine(order.folder, order.tools, config.extract)
     extractors = {name: EXTRACTORS[name](config.own[name]) for name in config.extract}
     columns = [column for extractor in extractors.values() for column in extractor.columns]
     exts = ["mp4", *(field.ext for extractor in extractors.values() for field in extractor.fields)]
@@ -119,11 +123,16 @@ def full_disk_told(folder: Path) -> Iterator[None]:
         raise DiskFullError(f"no room left for {where}: make room and run the same command again, to go on") from error
 
 
-def _check_machine(order: Order) -> None:
-    if not order.folder.is_dir():
-        raise BuildFailedError(f"a worker does not see '{order.folder}': --out and --root must be on a shared disk")
-    if order.tools is not None and (here := tool_versions()) != order.tools:
-        other = [f"{name} {here.get(name)}, not {there}" for name, there in order.tools.items() if here.get(name) != there]
+def check_machine(folder: Path, tools: Mapping[str, str] | None, extract: Sequence[str]) -> None:
+    """Nothing, or the error of a worker on whose machine other bytes would come.
+
+    Raises:
+        BuildFailedError: it does not see the folder, or has other versions than `tools`.
+    """
+    if not folder.is_dir():
+        raise BuildFailedError(f"a worker does not see '{folder}': --out and --root must be on a shared disk")
+    if tools is not None and (here := tool_versions(extract)) != tools:
+        other = [f"{name} {here.get(name)}, not {there}" for name, there in tools.items() if here.get(name) != there]
         raise BuildFailedError(f"a worker has {'; '.join(other)}: all machines of a build need the same versions")
 
 

@@ -29,6 +29,7 @@ __all__ = ["command", "print_report"]
 @click.option("--out", type=click.Path(path_type=Path), help="Where the shards go.  [default: shards/DATASET]")
 @click.option("--split", "splits", multiple=True, help="A split to build; may be given again.  [default: all]")
 @click.option("--extract", default="keyframes,motion", show_default=True, help="Fields to extract; `vdata list` prints them.")
+@click.option("--keyframes", type=click.Choice(["ranges", "jpeg"]), help="Store keyframes as JPEGs too.  [default: ranges]")
 @click.option("--layers", type=click.Choice(["1"]), help="Frame structure of the clips.  [default: 1]")
 @click.option("--format", "form", type=click.Choice(["tar", "parquet"]), help="What a shard is.  [default: tar]")
 @click.option("--limit", type=int, help="Build only so many videos of each split.")
@@ -91,7 +92,13 @@ def command(
         sys.exit(EXIT_FAILED)
 
 
-_SHORT = {"layers": "clip.layers", "form": "format", "limit": "plan.limit", "task_minutes": "plan.task_minutes"}
+_SHORT = {
+    "keyframes": "keyframes.form",
+    "layers": "clip.layers",
+    "form": "format",
+    "limit": "plan.limit",
+    "task_minutes": "plan.task_minutes",
+}
 """Options that are short for a setting."""
 
 
@@ -144,6 +151,8 @@ def print_report(report: BuildReport) -> None:
         if split.reasons:
             reasons = ", ".join(f"{reason} {count}" for reason, count in split.reasons.items())
             click.echo(f"  not built: {reasons} (see {split.folder / 'errors.parquet'})")
+        for field, count in split.lacking.items():
+            click.echo(f"  {count} of {split.num_shards} shards lack {field}: run `vdata add {field} --shards {split.folder}`")
     rate = report.tally.frames / max(report.seconds_building, 1e-9)
     times = f"{report.seconds:.1f} s: {report.seconds_building:.1f} s of tasks at {rate:.0f} frames/s"
     click.echo(f"{times}, {report.seconds_ray:.1f} s for Ray to start and stop")

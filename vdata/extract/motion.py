@@ -45,6 +45,7 @@ class MotionExtractor:
     """The clip's motion as one member, by the decoding pass that the contract check has already paid for."""
 
     Config: ClassVar[type] = MotionConfig
+    packages: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: MotionConfig) -> None:
         self.config = config

@@ -35,6 +35,8 @@ class DatasetJson:
     """The sums of the build, once it is complete; see count_problems."""
     root: str = ""
     """Where the sources were when the folder was last built; they may have moved since."""
+    added: Mapping[str, Any] = field(default_factory=dict)
+    """Fields that `vdata add` has added or begun to add: with what settings and tools, by name."""
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:

@@ -5,7 +5,7 @@ The loader does not come this way; it reads windows of many clips by the index. 
 
 from __future__ import annotations
 
-import io
+import logging
 import operator
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -19,35 +19,47 @@ import pyarrow.compute as pc
 
 from vdata.config import check
 from vdata.errors import CorruptShardError, MediaError, SchemaMismatchError
+from vdata.media.box_codec import Boxes, load_boxes
 from vdata.media.decode import decode_frames, decode_keyframe
 from vdata.media.motion_codec import load_grid, load_vectors
 from vdata.records import Picture
 from vdata.shards.index import Index, open_index
+from vdata.shards.where import Where, select
 
 __all__ = ["Sample", "Shards", "open_shards", "read_range"]
 
+_log = logging.getLogger(__name__)
 
-def open_shards(path: str | Path) -> Shards:
-    """The samples of one shard folder.
+
+def open_shards(path: str | Path, where: Where | None = None) -> Shards:
+    """The samples of one shard folder, or those that a filter chooses (docs/filters.md); how many it leaves out is logged.
 
     Raises:
+        ConfigError: `where` is no filter; an UnknownNameError names a column that the rows do not have.
         ShardError: the folder holds no finished shard; a folder of splits says which to open.
         SchemaMismatchError: the shards are of another format version.
     """
-    return Shards(open_index(Path(path)))
+    index = open_index(Path(path))
+    if where is None:
+        return Shards(index)
+    selection = select(index, where)
+    _log.warning("%s", selection)
+    return Shards(index, np.flatnonzero(selection.chosen))
 
 
 class Shards:
     """A sequence of samples, in the order of shard and row; also by key."""
 
-    def __init__(self, index: Index) -> None:
-        """Takes an open index."""
+    def __init__(self, index: Index, clips: npt.NDArray[np.int64] | None = None) -> None:
+        """Takes an open index, and the numbers of the clips in it that are the samples, ascending; all by default."""
         self.index = index
+        self.clips = clips
+        """Numbers of the samples in the index; None if they are its own."""
         self._keys: pa.ChunkedArray | None = None
 
     def __len__(self) -> int:
         """The number of samples."""
-        return len(self.index)
+        return len(self.index) if self.clips is None else len(self.clips)
 
     def __iter__(self) -> Iterator[Sample]:
         """Every sample."""
@@ -85,12 +97,13 @@ class Shards:
     def _position(self, key: str) -> int:
         # A scan of the text column: a dict of ten million keys would take over a gigabyte.
         if self._keys is None:
-            self._keys = self.index.arrow_column("key")
+            keys = self.index.arrow_column("key")
+            self._keys = keys if self.clips is None else keys.take(self.clips)
         position: int = pc.index(self._keys, key).as_py()
         return position
 
     def _sample(self, number: int) -> Sample:
-        return Sample(self.index.folder, self.index.row(number))
+        return Sample(self.index.folder, self.index.row(number if self.clips is None else int(self.clips[number])))
 
 
 class Sample:
@@ -177,6 +190,19 @@ class Sample:
         packet = self._read("mp4", keyframes[k]["offset"], keyframes[k]["size"])
         return self._decoded(decode_keyframe, init, packet)
 
+    def keyframe_jpeg(self, k: int) -> bytes:
+        """Keyframe k as a JPEG of the picture rectangle, as the field `keyframes` of form `jpeg` stored it: one small read.
+
+        Raises:
+            ConfigError: the clip has no keyframe k.
+            SchemaMismatchError: the shards hold no JPEGs.
+        """
+        ranges = self.row.get("keyframe_jpegs")
+        if ranges is None:
+            raise self._lacks("keyframes.mjpeg", "keyframes --set keyframes.form=jpeg")
+        check(0 <= k < len(ranges), "keyframe", k, f"must lie in [0, {len(ranges)}) of clip '{self.key}'")
+        return self._read("keyframes.mjpeg", ranges[k]["offset"], ranges[k]["size"])
+
     def motion(self) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8]]:
         """The motion grid and each cell's kind, as vdata.media.motion_codec.load_grid says.
 
@@ -193,22 +219,27 @@ class Sample:
         """
         return load_vectors(self._field("vectors.npz", "motion --set motion.form=vectors"))
 
-    def boxes(self) -> npt.NDArray[Any]:
-        """The boxes, a structured array (N,): frame, x0, y0, x1, y1, score, source, class; pixels of the coded frame.
+    def boxes(self) -> Boxes:
+        """The boxes of all sources, a structured array (N,), dtype vdata.media.box_codec.BOX: pixels of the coded frame.
 
         Raises:
             SchemaMismatchError: the shards hold no boxes.
         """
-        boxes: npt.NDArray[Any] = np.load(io.BytesIO(self._field("boxes.npy", "slic")), allow_pickle=False)
-        return boxes
+        exts = [ext for ext in self.exts if ext.endswith("boxes.npy")]
+        if not exts:
+            raise self._lacks("boxes.npy", "slic")
+        return np.concatenate([load_boxes(self[ext]) for ext in exts])
 
     def _field(self, ext: str, field: str) -> bytes:
         if ext not in self._members:
-            raise SchemaMismatchError(
-                f"sample '{self.key}' has no '{ext}', only {', '.join(self._members)}: "
-                f"make it with `vdata add {field} --shards {self._folder}`"
-            )
+            raise self._lacks(ext, field)
         return self[ext]
+
+    def _lacks(self, ext: str, field: str) -> SchemaMismatchError:
+        return SchemaMismatchError(
+            f"sample '{self.key}' has no '{ext}', only {', '.join(self._members)}: "
+            f"make it with `vdata add {field} --shards {self._folder}`"
+        )
 
     def _fragment_ends(self) -> list[int]:
         """The frame after the last one of each fragment."""

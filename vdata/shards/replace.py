@@ -11,7 +11,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from vdata.shards.layout import ROWS, shard_files, shard_name, shard_path, sync_folder
+from vdata.shards.layout import ROWS, TAR, shard_files, shard_name, shard_path, sync_folder
 from vdata.shards.sums import SUMS, read_sums
 
 __all__ = ["READY", "finish_replacements", "replace_shard"]
@@ -48,12 +48,17 @@ def finish_replacements(folder: Path) -> list[int]:
 
 
 def _put(folder: Path, shard: int, place: Path) -> None:
-    """Moves a shard's files; every step may be done again after a crash. The row file leaves first and comes last."""
+    """Moves a shard's files; every step may be done again after a crash. The row file comes last.
+
+    The old row file leaves first where one that holds members is replaced: its rows would name bytes that are others. A field
+    that is added changes none of those, and a reader always finds the shard.
+    """
     rows = shard_path(place, shard, ROWS)
     if not rows.exists():
         return  # The last step was done.
-    shard_path(folder, shard, ROWS).unlink(missing_ok=True)
-    sync_folder(folder)
+    if _old_rows_are_done(folder, shard, place):
+        shard_path(folder, shard, ROWS).unlink(missing_ok=True)
+        sync_folder(folder)
     for _, suffix, path in shard_files(place):
         if suffix != ROWS:
             path.replace(folder / path.name)
@@ -65,3 +70,12 @@ def _put(folder: Path, shard: int, place: Path) -> None:
     sync_folder(folder)
     rows.rename(folder / rows.name)
     sync_folder(folder)
+
+
+def _old_rows_are_done(folder: Path, shard: int, place: Path) -> bool:
+    """Whether a tar that holds members is about to be replaced, or to go."""
+    sums = shard_path(place, shard, SUMS)
+    kept = read_sums(sums if sums.exists() else shard_path(folder, shard, SUMS))
+    made = {path.name for path in place.iterdir()}
+    tars = [path.name for found, suffix, path in shard_files(folder) if found == shard and suffix.endswith(TAR)]
+    return any(name in made or name not in kept for name in tars)

@@ -15,9 +15,10 @@ from vdata.errors import CorruptShardError, SchemaMismatchError
 from vdata.shards.layout import ROWS, shard_path
 from vdata.shards.schema import check_version, schema_version, without_cells
 
-__all__ = ["counts_metadata", "opened", "read_counts", "read_rows", "read_schema", "write_rows"]
+__all__ = ["added_metadata", "counts_metadata", "opened", "read_added", "read_counts", "read_rows", "read_schema", "write_rows"]
 
 _COUNTS_KEY = b"vdata_counts"
+_ADDED_KEY = b"vdata_added"
 
 
 def read_rows(folder: Path, shard: int, columns: Sequence[str] | None = None, *, suffix: str = ROWS) -> pa.Table:
@@ -67,6 +68,17 @@ def read_counts(folder: Path, shard: int) -> dict[str, Any]:
     return counts
 
 
+def read_added(folder: Path, shard: int) -> dict[str, dict[str, Any]]:
+    """The fields that were added to a shard after it was built, in that order: with what settings and tools, as which members.
+
+    Raises:
+        CorruptShardError: the file is no Parquet.
+    """
+    with opened(shard_path(folder, shard, ROWS)) as file:
+        added: dict[str, dict[str, Any]] = json.loads((file.metadata.metadata or {}).get(_ADDED_KEY, b"{}"))
+    return added
+
+
 def read_schema(folder: Path, shard: int) -> pa.Schema:
     """The schema that a shard was written with, cells too, so that a ShardWriter writes its samples to the same bytes.
 
@@ -77,6 +89,11 @@ def read_schema(folder: Path, shard: int) -> pa.Schema:
         schema = file.schema_arrow
     metadata = {key: value for key, value in (schema.metadata or {}).items() if key != _COUNTS_KEY}
     return pa.schema([pa.field(field.name, _as_declared(field.type)) for field in schema], metadata=metadata)
+
+
+def added_metadata(added: Mapping[str, Mapping[str, Any]]) -> dict[bytes, bytes]:
+    """What read_added finds in a file's metadata."""
+    return {_ADDED_KEY: json.dumps(added).encode()}
 
 
 def counts_metadata(counts: Mapping[str, object]) -> dict[bytes, bytes]:

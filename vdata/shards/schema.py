@@ -92,7 +92,9 @@ ERROR_COLUMNS = (
     Column("source", pa.string(), "Path below the dataset's root, or a URL, as in the rows."),
     Column("video_id", pa.string(), "The video, where the listing could name one."),
     Column("key", pa.string(), "The clip; null when the whole video failed."),
-    Column("stage", pa.string(), "`list`, `cut`, `extract` or `write`."),
+    Column(
+        "stage", pa.string(), "`list`, `cut`, `extract` or `write`; `add NAME` where the clip stands and lacks an added field."
+    ),
     Column("reason", pa.string(), "A short code to count by."),
     Column("message", pa.string(), "One sentence for a person."),
     Column("tail", pa.string(), "ffmpeg's last words."),

@@ -35,9 +35,13 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_sums(path: Path, files: Mapping[str, Path]) -> None:
-    """Writes a checksum file of `files`: the name that each has, or is about to get, and where its bytes are now."""
-    lines = "".join(f"{file_sha256(files[name])}  {name}\n" for name in sorted(files))
+def write_sums(path: Path, files: Mapping[str, Path], known: Mapping[str, str] | None = None) -> None:
+    """Writes a checksum file of `files`: the name that each has, or is about to get, and where its bytes are now.
+
+    `known` are hashes of other files, by name, that go into it as they are.
+    """
+    sums = {name: file_sha256(place) for name, place in files.items()} | dict(known or {})
+    lines = "".join(f"{sums[name]}  {name}\n" for name in sorted(sums))
     path.write_text(f"{lines}{_GUARD}{_sha256(lines)}\n", encoding="utf-8")
 
 

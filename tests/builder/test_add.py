@@ -1,0 +1,279 @@
+"""A field that is added equals the one that is built, and changes nothing else."""
+
+import hashlib
+import json
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import vdata
+from vdata.builder import RunConfig
+from vdata.builder.add import Addition, add
+from vdata.builder.build import finish
+from vdata.builder.plan_file import read_plan
+from vdata.builder.remove import remove
+from vdata.builder.state import tool_versions
+from vdata.builder.task import TRIES, Postponed
+from vdata.errors import ConfigError, CorruptShardError, DecodeError, MediaError, SchemaMismatchError, UnknownNameError
+from vdata.extract import EXTRACTORS, Extracted
+from vdata.extract.motion import MotionExtractor
+from vdata.records import Column
+from vdata.shards.dataset_json import read_dataset_json
+from vdata.shards.layout import committed_shards
+from vdata.shards.rows import read_added, read_rows
+from vdata.shards.verify import verify
+
+
+def members(folder, ext):
+    """That member of every clip, by key."""
+    return {sample.key: sample[ext] for sample in vdata.open_shards(folder) if ext in sample}
+
+
+def tars(folder, pattern="clips-??????.tar"):
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob(pattern)}
+
+
+@pytest.fixture
+def bare(build_here, small_root, tmp_path):
+    """Shards without motion."""
+    return build_here(small_root, tmp_path / "bare", ("keyframes",))
+
+
+@pytest.mark.parametrize("form", ["tar", "parquet"])
+@pytest.mark.parametrize("settings", [{}, {"form": "vectors"}, {"block": 8}])
+def test_what_is_added_equals_what_is_built(build_here, add_here, small_root, tmp_path, form, settings):
+    built = build_here(small_root, tmp_path / "built", ("keyframes", "motion"), format=form, motion=settings)
+    added = build_here(small_root, tmp_path / "added", ("keyframes",), format=form)
+    rows, clips = [vdata.open_shards(added)[i].row for i in range(3)], members(added, "mp4")
+    report = add_here(added, "motion", settings)
+    ext = "vectors.npz" if settings.get("form") == "vectors" else "motion.npz"
+    assert members(added, ext) == members(built, ext) != {}
+    assert members(added, "mp4") == clips
+    assert (report.shards, report.tally.clips_written, report.tally.clips_failed) == (len(committed_shards(added)), len(clips), 0)
+    assert report.tally.bytes == sum(map(len, members(built, ext).values()))
+    assert verify(added, decode=True).ok, verify(added).damaged
+    for i, row in enumerate(rows):
+        new = vdata.open_shards(added)[i].row
+        assert new["fields"] == [*row["fields"], "motion"]
+        assert {name: new[name] for name in row if name not in ("members", "fields")} == {
+            name: row[name] for name in row if name not in ("members", "fields")
+        }
+    sums = [json.loads((folder / "dataset.json").read_text())["counts"]["bytes"] for folder in (added, built)]
+    assert sums[0] == sums[1]
+
+
+def test_the_clips_files_are_not_touched(bare, add_here):
+    before, digest = tars(bare), vdata.open_shards(bare).index.digest
+    times = {path: path.stat().st_mtime_ns for path in bare.glob("clips-??????.tar")}
+    add_here(bare, "motion")
+    assert tars(bare) == before
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+    assert len(tars(bare, "*.motion.tar")) == len(before)
+    # A loader's saved state is that of an index: it must open after a field has been added.
+    assert vdata.open_shards(bare).index.digest == digest
+
+
+def test_a_second_time_nothing_is_left_to_do(bare, add_here, contents):
+    add_here(bare, "motion")
+    before = contents(bare)
+    report = add_here(bare, "motion")
+    assert (report.shards, report.standing) == (0, len(committed_shards(bare)))
+    assert contents(bare) == before
+
+
+def test_two_fields_stand_beside_each_other(out, add_here):
+    grids = members(out, "motion.npz")
+    add_here(out, "motion", {"form": "vectors"})
+    add_here(out, "slic")
+    sample = vdata.open_shards(out)[0]
+    assert members(out, "motion.npz") == grids
+    assert len(sample.motion_vectors()) == sample.row["num_frames"]
+    assert sample.row["fields"] == ["keyframes", "motion", "slic"]
+    assert [*read_added(out, 0)] == ["motion", "slic"]
+    assert verify(out).ok
+
+
+def test_other_settings_are_refused_or_made_anew(bare, build_here, add_here, small_root, tmp_path):
+    add_here(bare, "motion")
+    with pytest.raises(ConfigError, match=r"motion with block 16, not 8: give the same, or --again"):
+        add_here(bare, "motion", {"block": 8})
+    before = tars(bare)
+    add_here(bare, "motion", {"block": 8}, again=True)
+    wanted = build_here(small_root, tmp_path / "wanted", ("keyframes", "motion"), motion={"block": 8})
+    assert members(bare, "motion.npz") == members(wanted, "motion.npz")
+    assert tars(bare) == before
+    assert verify(bare).ok
+    add_here(bare, "motion", {"form": "vectors"}, again=True)
+    assert "motion.npz" not in vdata.open_shards(bare)[0]
+    assert verify(bare).ok
+
+
+def test_what_was_built_is_not_made_anew(out, add_here, contents):
+    before = contents(out)
+    with pytest.raises(SchemaMismatchError, match=r"has 'motion\.npz' already, not from `vdata add motion`"):
+        add_here(out, "motion", {"block": 8})
+    assert {name: data for name, data in contents(out).items() if name.startswith("clips")} == {
+        name: data for name, data in before.items() if name.startswith("clips")
+    }
+
+
+class Moody(MotionExtractor):
+    """Motion that fails for clips of one video."""
+
+    def __call__(self, clip):
+        if "v3" in clip.origin.video.video_id and clip.clip_in_video == 1:
+            raise DecodeError("decoder_error", "no", "last words")
+        return super().__call__(clip)
+
+
+def test_a_clip_that_fails_keeps_all_else(bare, add_here, monkeypatch):
+    monkeypatch.setitem(EXTRACTORS._entries, "motion", Moody)
+    (key,) = [row.key for row in vdata.open_shards(bare) if "v3" in row.key and row.row["clip_in_video"] == 1]
+    report = add_here(bare, "motion")
+    assert report.tally.clips_failed == 1
+    assert dict(report.tally.reasons) == {"decoder_error": 1}
+    sample = vdata.open_shards(bare)[key]
+    assert "motion.npz" not in sample
+    assert sample.row["fields"] == ["keyframes"]
+    assert len(sample.frames()) == sample.row["num_frames"]
+    (row,) = [
+        row
+        for shard in committed_shards(bare)
+        for row in read_rows(bare, shard, suffix=".errors.parquet").to_pylist()
+        if row["key"]
+    ]
+    assert (row["key"], row["stage"], row["reason"], row["tail"]) == (key, "add motion", "decoder_error", "last words")
+    assert verify(bare).ok
+    # Not retryable: nothing to do; made anew it is whole, and its failure is no longer told.
+    monkeypatch.undo()
+    assert add_here(bare, "motion", run=RunConfig(retry_failed=True)).shards == 0
+
+
+def last_try(order):
+    """The same order on the last try."""
+    return replace(order, attempt=TRIES)
+
+
+class Short(MotionExtractor):
+    """Motion for which memory is short at first."""
+
+    tries = 0
+
+    def __call__(self, clip):
+        if "v3" in clip.origin.video.video_id and type(self).tries < 1:
+            raise MediaError("memory", "none left", retryable=True)
+        return super().__call__(clip)
+
+
+def test_what_another_try_may_mend_is_tried_again(bare, add_here, monkeypatch):
+    monkeypatch.setitem(EXTRACTORS._entries, "motion", Short)
+    postponed = []
+
+    def run_twice(orders, run):
+        """The first try of each, and the last of those that were put off."""
+        for order in orders:
+            result = order.execute()
+            if isinstance(result, Postponed):
+                postponed.append(result.reason)
+                result = last_try(order).execute()
+            yield order, result
+
+    (report,) = add([bare], Addition.of("motion"), run_orders=run_twice)
+    assert postponed == ["memory"]
+    assert report.tally.reasons["memory"] == report.tally.clips_failed > 0
+    Short.tries = 1
+    again = add_here(bare, "motion", run=RunConfig(retry_failed=True))
+    assert again.shards == 1
+    assert len(members(bare, "motion.npz")) == len(members(bare, "mp4"))
+    assert verify(bare).ok
+
+
+def test_a_damaged_clip_is_not_worked_on(bare, add_here, contents):
+    shard = committed_shards(bare)[-1]
+    place = read_rows(bare, shard)["members"][0].as_py()[0]
+    content = bytearray((bare / place["file"]).read_bytes())
+    content[place["offset"] + place["size"] // 2] ^= 1
+    (bare / place["file"]).write_bytes(content)
+    with pytest.raises(CorruptShardError, match="verify --repair"):
+        add_here(bare, "motion")
+    # What was done stays, and nothing half-done is left.
+    assert len(tars(bare, "*.motion.tar")) == shard
+    assert not any((bare / ".tmp").iterdir())
+
+
+def test_unknown_names_are_answered(bare, add_here, tmp_path):
+    with pytest.raises(UnknownNameError, match="Did you mean 'motion'"):
+        Addition.of("motoin")
+    with pytest.raises(ConfigError, match="motion"):
+        Addition.of("motion", {"blok": 8})
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match="only what `vdata build` made"):
+        add_here(tmp_path / "empty", "motion")
+
+
+class Counted:
+    """A column and no member, made of the origin: a colleague of keyframes."""
+
+    Config = MotionExtractor.Config
+    packages = ("pyarrow",)
+    fields = ()
+
+    def __init__(self, config):
+
+        self.columns = (Column("name_length", pa.int32(), "Letters of the video's name."),)
+
+    def __call__(self, clip):
+        return Extracted(columns={"name_length": len(clip.origin.video.label_name) + clip.num_frames})
+
+
+@pytest.mark.parametrize("form", ["tar", "parquet"])
+def test_a_column_alone_needs_no_tar(build_here, add_here, small_root, tmp_path, monkeypatch, form):
+    monkeypatch.setitem(EXTRACTORS._entries, "counted", Counted)
+    folder = build_here(small_root, tmp_path / "o", ("keyframes",), format=form)
+    add_here(folder, "counted")
+    assert not list(folder.glob("*.counted.tar"))
+    for sample in vdata.open_shards(folder):
+        assert sample.row["name_length"] == len(sample.row["label_name"]) + sample.row["num_frames"]
+    assert np.array_equal(
+        vdata.open_shards(folder).index.column("name_length"), [sample.row["name_length"] for sample in vdata.open_shards(folder)]
+    )
+    assert verify(folder).ok
+
+
+def test_the_build_goes_on_as_it_was(bare, add_here, build_here, small_root, make_video):
+    add_here(bare, "motion")
+    before = read_dataset_json(bare)
+    assert before.added["motion"]["config"] == {"form": "grid", "block": 16}
+    assert before.added["motion"]["tools"] == tool_versions(("motion",))
+    # The same command again: nothing to do, and the note of what was added stays.
+    build_here(small_root, bare, ("keyframes",))
+    assert read_dataset_json(bare) == before
+    assert verify(bare).ok
+
+
+def test_shards_that_came_later_get_the_field_too(bare, add_here, build_here, small_root):
+    add_here(bare, "motion")
+    last = committed_shards(bare)[-1]
+    for path in bare.glob(f"clips-{last:06d}*"):
+        path.unlink()
+    build_here(small_root, bare, ("keyframes",))
+    lacking = finish(bare, read_plan(bare)).lacking
+    assert lacking == {"motion": 1}
+    report = add_here(bare, "motion")
+    assert (report.shards, report.standing) == (1, last)
+    assert finish(bare, read_plan(bare)).lacking == {}
+    assert len(members(bare, "motion.npz")) == len(members(bare, "mp4"))
+
+
+def test_a_removed_clip_leaves_the_added_field_too(bare, add_here):
+    add_here(bare, "motion")
+    gone = vdata.open_shards(bare)[1]
+    motion = gone["motion.npz"]
+    remove([bare], keys=[gone.key])
+    assert gone.key not in vdata.open_shards(bare)
+    assert all(motion not in path.read_bytes() for path in bare.glob("clips-*.tar"))
+    assert verify(bare, decode=True).ok
+    assert [*read_added(bare, 0)] == ["motion"]
+    assert add_here(bare, "motion").shards == 0
