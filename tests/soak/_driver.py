@@ -54,7 +54,14 @@ class Site:
 
     def start(self, *arguments: str, log: str = "log") -> Running:
         """A build in a session of its own; what it prints goes to files."""
-        command = [*CLI, "build", "--dataset", "folder", "--root", str(self.root), "--out", str(self.out), *arguments]
+        return self._started(["build", "--dataset", "folder", "--root", str(self.root), "--out", str(self.out), *arguments], log)
+
+    def add(self, *arguments: str, log: str = "log") -> Running:
+        """A `vdata add` to its output, as `start`."""
+        return self._started(["add", *arguments, "--shards", str(self.out)], log)
+
+    def _started(self, words: Sequence[str], log: str) -> Running:
+        command = [*CLI, *words]
         with (self.base / f"{log}.out").open("wb") as out, (self.base / f"{log}.err").open("wb") as err:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True, **self.surroundings()

@@ -1,0 +1,81 @@
+"""A field that is added by a process that is killed, and ends as if nothing had been."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+from _driver import Running, Site, rows, site, tars, wait
+from _watch import eventually
+
+pytestmark = pytest.mark.ray
+
+FIELD = ("slic", "--set", "slic.frames=every:6")
+LONGEST = 300
+
+
+def done(out: Path) -> int:
+    """Shards that have the field."""
+    return len(list(out.glob("*.slic.tar")))
+
+
+@pytest.fixture(scope="module")
+def finished(undisturbed):
+    """Shards that were built in peace, and the same with a field that was added in peace."""
+    with site(undisturbed.root) as plain, site(undisturbed.root) as grown:
+        plain.build(*undisturbed.arguments)
+        shutil.copytree(plain.out, grown.out)
+        running = grown.add(*FIELD)
+        assert running.status(LONGEST) == 0, running.errors()
+        assert done(grown.out) == len(list(grown.out.glob("clips-??????.tar"))) > 1
+        yield plain, grown
+
+
+def assert_equals(place: Site, finished: tuple[Site, Site]) -> None:
+    """The clips are untouched, and the field is the one that was added in peace."""
+    plain, grown = finished
+    assert tars(place.out) == tars(grown.out)
+    assert {name: digest for name, digest in tars(place.out).items() if name in tars(plain.out)} == tars(plain.out)
+    assert rows(place.out) == rows(grown.out)
+    place.verify()
+
+
+def killed_after(place: Site, shards: int, rng: random.Random, number: int) -> bool:
+    """Whether the driver was killed, a moment after that many shards had the field; with its workers, where it is the group."""
+    running: Running = place.add(*FIELD)
+    ended = running.process.poll
+    eventually(lambda: ended() is not None or done(place.out) >= shards, LONGEST)
+    wait(rng.uniform(0, 0.1))
+    if ended() is not None:
+        assert running.status() == 0, running.errors()
+        return False
+    (os.killpg if number == signal.SIGINT else os.kill)(running.process.pid, number)
+    running.status(30)
+    # Nobody waits for the workers: one that is left behind must not commit for a run that is over.
+    return True
+
+
+def survives(finished, kills: int, seed: int) -> None:
+    plain, _ = finished
+    rng, hits = random.Random(seed), 0
+    while hits < kills:
+        with site(plain.root) as place:
+            shutil.copytree(plain.out, place.out)
+            while hits < kills and killed_after(place, done(place.out) + 1, rng, rng.choice([signal.SIGKILL, signal.SIGINT])):
+                hits += 1
+            running = place.add(*FIELD)
+            assert running.status(LONGEST) == 0, running.errors()
+            assert_equals(place, finished)
+
+
+def test_a_field_whose_adding_is_killed_twice_is_the_same(finished):
+    survives(finished, 2, seed=0)
+
+
+@pytest.mark.soak
+def test_a_field_whose_adding_is_killed_ten_times_is_the_same(finished):
+    survives(finished, 10, seed=1)
