@@ -22,8 +22,8 @@ from vdata.shards.sums import FOLDER_SUMS
 
 __all__ = ["check_same_build", "close_build", "config_of", "note_added", "open_build", "reopen_build", "tool_versions"]
 
-_MAY_DIFFER = ("limit.", "tools.python")
-"""What another run may change: limits decide which videos fail, not what bytes the others give."""
+_MAY_DIFFER = ("limit.", "tools.python", "detector.model")
+"""What another run may change: limits decide which videos fail, not what bytes the others give; a model is told by its sha256."""
 
 
 def tool_versions(extract: Sequence[str] = ()) -> dict[str, str]:

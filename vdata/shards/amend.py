@@ -197,9 +197,10 @@ class FieldWriter:
         try:
             for row, old in zip(self._table().to_pylist(), self.rows, strict=True):
                 sample = Sample(self._folder, old)
-                kept = {ext: sample[ext] for ext in sample.exts if ext not in self._before["exts"]}
+                new = self._members.get(row["key"], {})
+                kept = [ext for ext in exts if ext in new or (ext in sample and ext not in self._before["exts"])]
                 own = {name: value for name, value in row.items() if name not in ("key", "members")}
-                writer.add(row["key"], own, {**kept, **self._members.get(row["key"], {})})
+                writer.add(row["key"], own, {ext: new[ext] if ext in new else sample[ext] for ext in kept})
             for failure in self._errors().to_pylist():
                 writer.fail(Failure(**failure))
             writer.commit(self._counts())
