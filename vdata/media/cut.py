@@ -30,7 +30,7 @@ from vdata.media.structure import STRUCTURES, Structure
 from vdata.media.url import Root
 from vdata.records import Fragment, Keyframe, Picture, Video, printable
 
-__all__ = ["CutPlan", "DroppedTail", "Part", "cut", "encode_arguments", "plan_cut"]
+__all__ = ["CutPlan", "DroppedTail", "Part", "cut", "encode_arguments", "has_exact_times", "plan_cut"]
 
 _MOV_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"})
 _EBML = b"\x1aE\xdf\xa3"
@@ -140,7 +140,7 @@ def plan_cut(origin: Origin, config: ClipConfig, part: Part = WHOLE) -> CutPlan:
     picture = scaled_size(source.width, source.height, source.aspect, short_side=config.short_side, enlarge=config.enlarge)
     canvas = canvas_for(picture, config.short_side)
     fps = config.rate or source.fps
-    jumps = part.number > 0 and _has_exact_times(origin.cut_file)
+    jumps = part.number > 0 and has_exact_times(origin.cut_file)
     return CutPlan(origin, source, fps, picture, canvas, STRUCTURES[config.layers], part, jumps)
 
 
@@ -175,7 +175,7 @@ def encode_arguments(plan: CutPlan, config: ClipConfig) -> list[str]:
     return ["-v", "repeat+error", "-filter_complex_threads", "1", *node.get_args()]
 
 
-def _has_exact_times(file: SourceFile) -> bool:
+def has_exact_times(file: SourceFile) -> bool:
     """Whether it is an MP4, MOV, Matroska or WebM: elsewhere a jump lands near a time, not at it (seen: MPEG-PS, packed AVI)."""
     head = os.pread(file.file.fileno(), 8, 0)
     return head[4:] in _MOV_BOXES or head[:4] == _EBML
