@@ -12,14 +12,20 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Callable
+from typing import TypeVar
 
 from vdata.errors import ContractError, OpenError
 from vdata.media.container.avi import read_avi
 from vdata.media.container.described import CodedPicture, Described, UnclearError
-from vdata.media.container.mov import read_mov
+from vdata.media.container.mov import read_mov, track_kinds
 from vdata.media.source import SourceFile
 
-__all__ = ["CodedPicture", "Described", "read_container"]
+__all__ = ["CodedPicture", "Described", "holds_no_text", "read_container"]
+
+T = TypeVar("T")
+
+_PICTURES_AND_SOUND = {b"vide", b"soun"}
 
 
 def read_container(file: SourceFile) -> Described | None:
@@ -28,12 +34,26 @@ def read_container(file: SourceFile) -> Described | None:
     Raises:
         OpenError: `unreadable`, the disk or the server does not give its bytes; retryable.
     """
+    return _read(file, read_mov, read_avi)
+
+
+def holds_no_text(file: SourceFile) -> bool:
+    """Whether it is an MP4, MOV or AVI file in which every track is one of pictures or of sound; False where anything is unknown.
+
+    Raises:
+        OpenError: `unreadable`, as read_container.
+    """
+    # An AVI file with any other stream is not plain.
+    return bool(_read(file, lambda mov: track_kinds(mov) <= _PICTURES_AND_SOUND, read_avi))
+
+
+def _read(file: SourceFile, mov: Callable[[SourceFile], T], avi: Callable[[SourceFile], Described]) -> T | Described | None:
     try:
         head = os.pread(file.file.fileno(), 12, 0)
         if head[4:8] == b"ftyp":
-            return read_mov(file)
+            return mov(file)
         if head[:4] == b"RIFF" and head[8:] == b"AVI ":
-            return read_avi(file)
+            return avi(file)
     except (UnclearError, ContractError, struct.error, IndexError):
         # ContractError: boxes that do not fit into each other. struct.error and IndexError: a field behind the end.
         return None

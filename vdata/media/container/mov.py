@@ -18,7 +18,7 @@ from vdata.media.container.pictures import mpeg4_picture, only_sps, sps_picture,
 from vdata.media.mp4 import Box, boxes, child
 from vdata.media.source import SourceFile
 
-__all__ = ["read_mov"]
+__all__ = ["read_mov", "track_kinds"]
 
 Table = npt.NDArray[np.int64]
 
@@ -70,6 +70,16 @@ def read_mov(file: SourceFile) -> Described:
     # Beside a picture that starts at 0 no track starts earlier; without other tracks the picture's start is the file's.
     require(described.times.min() == 0 or len(tracks) == 1)
     return replace(described, times=described.times - described.times.min())
+
+
+def track_kinds(file: SourceFile) -> set[bytes]:
+    """What its tracks are: b"vide", b"soun", b"sbtl" and others.
+
+    Raises:
+        UnclearError, ContractError, struct.error: as read_mov.
+    """
+    moov = _moov(file)
+    return {_handler(moov, box) for box in boxes(moov) if box.kind == b"trak"}
 
 
 def _handler(moov: bytes, track: Box) -> bytes:
