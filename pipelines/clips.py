@@ -5,17 +5,23 @@ Apart from `vdata.shards` because only the loader reads many at once.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from vdata.config import check, digest
 from vdata.shards import Index, open_index
+from vdata.shards.columns import joined_schema
+from vdata.shards.where import Where, select
 
-__all__ = ["Clips", "JoinedIndex", "open_clips"]
+__all__ = ["Clips", "JoinedIndex", "asked_clips", "open_clips"]
+
+_log = logging.getLogger(__name__)
 
 _PER_CLIP = ("mp4_offset", "init_size", "num_frames", "label", "fps", "width", "height", "picture", "gop")
 _PER_FRAGMENT = ("fragment_frame", "fragment_offset", "fragment_size")
@@ -80,6 +86,22 @@ class JoinedIndex:
         """A scalar column of the rows, (N,)."""
         return np.concatenate([index.column(name) for index in self._indexes])
 
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns that the rows of any folder have."""
+        return joined_schema([index.schema for index in self._indexes])
+
+    def table(self, names: Sequence[str]) -> pa.Table:
+        """Columns of the rows as Arrow; null where a folder does not have one."""
+        # `shard` comes along, for a table without columns has no length.
+        tables = []
+        for index in self._indexes:
+            own = index.table([name for name in names if name in index.schema.names])
+            tables.append(
+                own.append_column("", pa.array(index.shard)) if own.num_columns else pa.table({"": pa.array(index.shard)})
+            )
+        return pa.concat_tables(tables, promote_options="permissive").select(list(names))
+
     def _place(self, i: int) -> tuple[Index, int]:
         """The index of clip i, and its number there."""
         folder = int(np.searchsorted(self._first_clip, i, "right")) - 1
@@ -101,6 +123,23 @@ def open_clips(path: str | Path | Sequence[str | Path]) -> Clips:
     check(bool(paths), "path", path, "must name at least one shard folder")
     indexes = [open_index(Path(folder)) for folder in paths]
     return indexes[0] if len(indexes) == 1 else JoinedIndex(indexes)
+
+
+def asked_clips(clips: Clips, where: Where | npt.NDArray[np.bool_] | None) -> npt.NDArray[np.bool_]:
+    """(N,): the clips that `where` asks for; what a filter leaves out is logged.
+
+    Raises:
+        ConfigError: it is neither a filter nor a bool array of N entries.
+    """
+    if where is None:
+        return np.ones(len(clips), bool)
+    if isinstance(where, np.ndarray):
+        fits = where.dtype == bool and where.shape == (len(clips),)
+        check(fits, "where", where, f"must be a bool array of shape ({len(clips)},), one entry a clip of the index, or a filter")
+        return where
+    selection = select(clips, where)
+    _log.warning("%s", selection)
+    return selection.chosen
 
 
 def _end(numbers: npt.NDArray[np.integer]) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.windows import NUM_WINDOW_UNIFORMS
-from vdata.views import Augment, View
+from vdata.views import CENTRE_SHARE, Augment, View
 
 __all__ = ["Draw", "centre_boxes", "colour", "crop_boxes", "draw"]
 
@@ -23,9 +23,6 @@ _ATTEMPTS = 10
 _CROP = slice(NUM_WINDOW_UNIFORMS, NUM_WINDOW_UNIFORMS + 2 * _ATTEMPTS + 2)
 _COLOUR = slice(_CROP.stop, _CROP.stop + 10)
 _FLIP, _BLUR, _SIGMA = range(_COLOUR.stop, _COLOUR.stop + 3)
-
-_CENTRE_SHARE = 0.875
-"""Side of the evaluation crop by the picture's short side. Source: SimCLR's code, 224 of 256."""
 
 _LUMA = np.array([0.299, 0.587, 0.114])
 """Source: ITU-R BT.601."""
@@ -97,8 +94,8 @@ def _plain(view: View, frames: npt.NDArray[np.int64], width: Floats, height: Flo
 
 
 def centre_boxes(width: Floats, height: Floats) -> Floats:
-    """(B, 4) the square in the middle of each picture, 0.875 of its short side wide."""
-    side = _CENTRE_SHARE * np.minimum(width, height)
+    """(B, 4) the square in the middle of each picture, CENTRE_SHARE of its short side wide."""
+    side = CENTRE_SHARE * np.minimum(width, height)
     x, y = (width - side) / 2, (height - side) / 2
     return np.stack([x, y, x + side, y + side], axis=1)
 

@@ -17,10 +17,11 @@ import torch
 from nvidia.dali.pipeline import Pipeline
 
 from pipelines.batches import BatchMaker, LoaderConfig
-from pipelines.clips import Clips, open_clips
+from pipelines.clips import Clips, asked_clips, open_clips
 from pipelines.prefetch import Prefetcher
 from pipelines.sampler import Sampler
 from vdata.config import check, digest, to_mapping
+from vdata.shards.where import Where
 from vdata.views import View, check_views
 
 __all__ = ["ClipIterator"]
@@ -59,7 +60,7 @@ class ClipIterator:
         train: bool = True,
         shuffle: Literal["global", "none"] = "global",
         drop_last: bool = True,
-        where: npt.NDArray[np.bool_] | None = None,
+        where: Where | npt.NDArray[np.bool_] | None = None,
         on_error: Literal["raise", "skip"] = "raise",
         config: LoaderConfig | None = None,
     ) -> None:
@@ -78,12 +79,14 @@ class ClipIterator:
                 that has no row of that one ends a batch earlier).
             shuffle: `global` mixes all clips anew in every epoch, `none` keeps their order.
             drop_last: leave out what does not fill the last global batch; of no effect if `train` is False.
-            where: which clips of the index to use, bool (num_clips,); all by default.
+            where: which clips to use: a filter as "motion_score > 0.2 and label in (1, 2)" (docs/filters.md), or bool
+                (num_clips,), one entry a clip of the index; all by default. A state knows which clips it was taken with.
             on_error: `raise`, or `skip` to put another clip in the place of one that cannot be read or decoded.
             config: threads and depth.
 
         Raises:
             ConfigError: a setting breaks its rule, or no clip is left.
+            UnknownNameError: `where` names a column that no folder has.
             ShardError: a folder without finished shards.
         """
         check(batch_size >= 1, "batch_size", batch_size, "must be at least 1")
@@ -92,7 +95,7 @@ class ClipIterator:
         self.index: Clips = open_clips(path)
         """All clips of the folders, used or not, as flat arrays."""
         self.views = _views(method, views)
-        used = _used(self.index, self.views, where)
+        used = _used(self.index, self.views, asked_clips(self.index, where))
         rank, world_size = _ranks(rank, world_size)
         drop_last = drop_last and train
         self._sampler = Sampler(
@@ -213,11 +216,8 @@ def _views(method: str | None, views: Sequence[View] | None) -> tuple[View, ...]
     return tuple(views)
 
 
-def _used(clips: Clips, views: Sequence[View], where: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.int64]:
+def _used(clips: Clips, views: Sequence[View], asked: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """The numbers of the clips that are asked for and long enough for every view."""
-    asked = np.ones(len(clips), bool) if where is None else where
-    fits = isinstance(asked, np.ndarray) and asked.dtype == bool and asked.shape == (len(clips),)
-    check(fits, "where", where, f"must be a bool array of shape ({len(clips)},), one entry a clip of the index")
     # A clip without frames (a row of text or features) has nothing for any pad to repeat.
     span = max(view.span if view.pad == "none" else 1 for view in views)
     used = np.flatnonzero(asked & (np.asarray(clips.num_frames) >= span)).astype(np.int64)

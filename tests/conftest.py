@@ -15,7 +15,11 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+
+from vdata.shards.rows import write_rows
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -65,6 +69,18 @@ def make_video(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return make
+
+
+@pytest.fixture
+def add_column() -> Callable[..., None]:
+    """A function that gives the rows of one shard one more column, as `vdata add` does."""
+
+    def add(folder: Path, shard: int, name: str, values: pa.Array) -> None:
+        path = folder / f"clips-{shard:06d}.parquet"
+        table = pq.read_table(path)
+        write_rows(path, table.append_column(name, values))
+
+    return add
 
 
 @pytest.fixture(scope="session")

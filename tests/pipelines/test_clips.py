@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from pipelines.clips import JoinedIndex, open_clips
+from pipelines.clips import JoinedIndex, asked_clips, open_clips
 from pipelines.read import Reader
-from vdata.errors import ConfigError, ShardError
+from vdata.errors import ConfigError, ShardError, UnknownNameError
 from vdata.shards import open_index
 
 
@@ -49,3 +50,29 @@ def test_no_folder_and_no_shards_are_errors(tmp_path):
         open_clips([])
     with pytest.raises(ShardError, match="holds no"):
         open_clips(tmp_path)
+
+
+def test_a_filter_chooses_from_all_folders_and_what_one_lacks_is_null(folders, add_column, caplog):
+    for shard, values in ((0, [0.5, 0.1, 0.9]), (1, [0.3])):
+        add_column(folders[0], shard, "motion_score", pa.array(values, pa.float32()))
+    add_column(folders[1], 0, "caption", pa.array(["a", "b"]))
+    joined = open_clips(folders)
+    assert np.flatnonzero(asked_clips(joined, "motion_score > 0.2")).tolist() == [0, 2, 3]
+    assert "leaves out 6 of 9 clips, 5 of them for want of a value" in caplog.text
+    assert np.flatnonzero(asked_clips(joined, "motion_score is None and label == 1")).tolist() == [5, 8]
+    assert np.flatnonzero(asked_clips(joined, "caption == 'b'")).tolist() == [5]
+    # A folder's own numbers, as its rows have them.
+    assert np.flatnonzero(asked_clips(joined, "index == 100")).tolist() == [0, 4]
+    assert np.flatnonzero(asked_clips(joined, "picture.width > 0 and video_index == 0")).tolist() == [0, 4, 5]
+    with pytest.raises(UnknownNameError, match="caption"):
+        asked_clips(joined, "capton == 'a'")
+
+
+def test_without_a_filter_all_are_asked_for_and_an_array_must_fit(folders, caplog):
+    joined = open_clips(folders)
+    assert asked_clips(joined, None).tolist() == [True] * 9
+    some = np.arange(9) % 2 == 0
+    assert asked_clips(joined, some) is some
+    with pytest.raises(ConfigError, match=r"bool array of shape \(9,\)"):
+        asked_clips(joined, some[1:])
+    assert caplog.text == ""

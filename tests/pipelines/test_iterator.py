@@ -11,6 +11,8 @@ import threading
 import av
 import cv2
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 import torch
 
@@ -270,6 +272,76 @@ def test_where_chooses_clips(iterate):
     assert sorted(batch["idx"].tolist()) == list(range(100, 114, 2))
 
 
+@pytest.fixture
+def scored(clips, make_folder, add_column):
+    """The 14 clips with a column of 0.0, 0.1, ... and the last shard without it, as `vdata add` leaves it half done."""
+    folder = make_folder(clips)
+    for shard in (0, 1):
+        add_column(folder, shard, "motion_score", pa.array((np.arange(5) + 5 * shard) / 10, pa.float32()))
+    return folder
+
+
+FILTER = "motion_score > 0.15 and label in (0, 1)"
+
+
+def test_a_filter_chooses_clips_by_their_columns(scored, caplog):
+    wanted = [100 + number for number in range(2, 10) if number % 3 in (0, 1)]
+    with ClipIterator(scored, views=raw(1), batch_size=2, where=FILTER, train=False) as it:
+        assert torch.cat([batch["idx"] for batch in it]).tolist() == wanted
+    # For a third of the unscored, label 2, the filter is false whatever their score.
+    assert f"where '{FILTER}' leaves out 9 of 14 clips, 3 of them for want of a value" in caplog.text
+    expression = (pc.field("motion_score") > 0.15) & pc.field("label").isin([0, 1])
+    with ClipIterator([scored], views=raw(1), batch_size=2, where=expression, train=False) as it:
+        assert torch.cat([batch["idx"] for batch in it]).tolist() == wanted
+
+
+def test_too_short_ones_are_counted_among_the_chosen(scored, caplog):
+    with ClipIterator(scored, views=raw(8, frames=5), batch_size=1, where="motion_score > 0.05", train=False) as it:
+        assert len(it) == 8
+    assert "leaves out 5 of 14 clips, 4 of them" in caplog.text
+    assert "1 of 9 clips are shorter than the 33 frames" in caplog.text
+    with pytest.raises(ConfigError, match="no clip left: 0 are asked for"):
+        ClipIterator(scored, views=raw(1), batch_size=1, where="motion_score > 5")
+
+
+def test_a_filtered_run_resumes_on_any_number_of_ranks_and_under_no_other_filter(scored):
+    settings = {"views": PAIR, "seed": 3, "where": "motion_score > 0.05"}
+    with ClipIterator(scored, batch_size=4, **settings) as it:
+        whole = [batch for _ in range(2) for batch in it]
+        assert len(it) == 2
+    with ClipIterator(scored, batch_size=4, **settings) as it:
+        next(iter(it))
+        state = json.loads(json.dumps(it.state_dict()))
+    found = []
+    for rank in range(2):
+        # The same clips in other words are the same run.
+        with ClipIterator(
+            scored, batch_size=2, rank=rank, world_size=2, **settings | {"where": "not motion_score <= 0.05"}
+        ) as it:
+            it.load_state_dict(state)
+            found.append([*it, *it])
+    for number, expected in enumerate(whole[1:]):
+        for name in ("v0", "v1", "idx"):
+            assert torch.equal(torch.cat([batches[number][name] for batches in found]), expected[name])
+    for other in ("motion_score > 0.15", None):
+        with (
+            ClipIterator(scored, batch_size=4, **settings | {"where": other}) as it,
+            pytest.raises(ConfigError, match=r"state\.digest"),
+        ):
+            it.load_state_dict(state)
+
+
+def test_a_field_added_since_changes_no_filtered_run(scored, add_column):
+    settings = {"views": PAIR, "seed": 3, "batch_size": 2, "where": FILTER}
+    with ClipIterator(scored, **settings) as it:
+        next(iter(it))
+        state, rest = it.state_dict(), digests(it)
+    add_column(scored, 0, "blur", pa.array([1.0] * 5, pa.float32()))
+    with ClipIterator(scored, **settings) as it:
+        it.load_state_dict(state)
+        assert digests(it) == rest
+
+
 def test_a_method_brings_its_views_and_views_replace_them(iterate):
     it = iterate(views=None, method="simclr", batch_size=2)
     entry = METHODS["simclr"]
@@ -306,7 +378,9 @@ def test_several_folders_are_one_dataset(folder, clips, make_folder, whole):
         ({"shuffle": "block"}, "shuffle"),
         ({"on_error": "ignore"}, "on_error"),
         ({"device": "meta"}, "device"),
-        ({"where": "label == 3"}, "bool array"),
+        ({"where": "label == 3"}, "no clip left"),
+        ({"where": "label = 3"}, "cannot be read at character 7"),
+        ({"where": [True] * 14}, "must be text or"),
         ({"where": np.ones(3, bool)}, r"shape \(14,\)"),
         ({"where": np.zeros(14, bool)}, "no clip left"),
     ],
@@ -321,6 +395,8 @@ def test_unknown_names(iterate, tmp_path):
         iterate(views=None, method="simcrl")
     with pytest.raises(ShardError):
         ClipIterator(tmp_path / "absent", views=PAIR, batch_size=1)
+    with pytest.raises(UnknownNameError, match="Did you mean 'num_frames'"):
+        iterate(where="num_frame > 3")
 
 
 def test_closing_ends_the_threads(folder):

@@ -105,6 +105,44 @@ def test_digest_outlives_remaking_moving_and_adding(shard_folder, tmp_path, writ
     assert open_index(shard_folder).digest == digest
 
 
+def test_an_added_column_is_an_array_and_changes_no_digest(shard_folder, add_column):
+    before = open_index(shard_folder)
+    add_column(shard_folder, 0, "motion_score", pa.array([0.5, None, 2.0, 1.0], pa.float32()))
+    add_column(shard_folder, 1, "pid", pa.array([7, 8], pa.int32()))
+    index = open_index(shard_folder)
+    assert index.digest == before.digest
+    assert set(index.scalars) - set(before.scalars) == {"motion_score", "pid"}
+    assert np.load(shard_folder / "index/column.motion_score.npy").dtype == np.float32
+    assert np.load(shard_folder / "index/null.pid.npy").tolist() == [True] * 4 + [False] * 2
+    assert isinstance(index.scalars["pid"].values, np.memmap)
+    assert np.array_equal(index.column("motion_score"), [0.5, np.nan, 2, 1, np.nan, np.nan], equal_nan=True)
+    assert index.arrow_column("pid").to_pylist() == [None] * 4 + [7, 8]
+    assert not index_module.differing_files(shard_folder)
+
+
+def test_the_table_holds_what_the_row_files_hold(shard_folder):
+    index, rows = open_index(shard_folder), slow_rows(shard_folder)
+    names = [name for name in index.schema.names if name != "members"]
+    assert index.schema.equals(row_schema().remove_metadata())
+    assert index.table(names).to_pylist() == [{name: row[name] for name in names} for row in rows]
+    flat = [name for name in names if not pa.types.is_list(index.schema.field(name).type)]
+    assert index.table(flat).schema.equals(pa.schema([index.schema.field(name) for name in flat]))
+    assert set(index.scalars) >= {"has_audio", "start_seconds", "end_seconds", "fps_num", "fps_den", "source_width"}
+    for name, scalar in index.scalars.items():
+        assert scalar.null is None
+        assert index.column(name).tolist() == [row[name] for row in rows]
+
+
+def test_a_column_whose_types_do_not_agree_keeps_no_folder_from_opening(shard_folder, add_column):
+    add_column(shard_folder, 0, "pid", pa.array([1, 2, 3, 4], pa.int32()))
+    add_column(shard_folder, 1, "pid", pa.array(["a", "b"]))
+    index = open_index(shard_folder)
+    assert "pid" not in index.scalars
+    assert index.schema.field("pid").type == pa.null()
+    with pytest.raises(SchemaMismatchError, match="differ in the type of a column"):
+        index.column("pid")
+
+
 def test_a_stale_index_is_made_anew(shard_folder, clips, make_row):
     before = open_index(shard_folder)
     writer = ShardWriter(shard_folder, 2, row_schema())
@@ -122,7 +160,7 @@ def test_a_stale_index_is_made_anew(shard_folder, clips, make_row):
     assert header.stat().st_ino != written
 
 
-@pytest.mark.parametrize("damage", ["{", '{"layout": 0}', "{}"])
+@pytest.mark.parametrize("damage", ["{", '{"layout": 0}', '{"layout": 2, "format_version": 1}', "{}"])
 def test_an_index_of_another_layout_is_made_anew(shard_folder, damage):
     digest = write_index(shard_folder).digest
     (shard_folder / "index" / "index.json").write_text(damage)
@@ -130,17 +168,19 @@ def test_an_index_of_another_layout_is_made_anew(shard_folder, damage):
     assert json.loads((shard_folder / "index" / "index.json").read_text())["digest"] == digest
 
 
+@pytest.mark.parametrize("name", ["fragment_offset", "column.end_seconds"])
 @pytest.mark.parametrize("size", [None, 130])
-def test_an_index_with_a_missing_or_short_array_is_made_anew(shard_folder, size):
+def test_an_index_with_a_missing_or_short_array_is_made_anew(shard_folder, size, name):
     digest = write_index(shard_folder).digest
-    path = shard_folder / "index" / "fragment_offset.npy"
+    path = shard_folder / "index" / f"{name}.npy"
     whole = path.read_bytes()
     if size is None:
         path.unlink()
     else:
         os.truncate(path, size)
     index = open_index(shard_folder)
-    assert (index.digest, index.fragment_offset.tolist()) == (digest, np.load(path).tolist())
+    assert index.digest == digest
+    assert index.fragment_offset.tolist() == np.load(shard_folder / "index/fragment_offset.npy").tolist()
     assert path.read_bytes() == whole
 
 

@@ -1,6 +1,7 @@
 import json
 import shutil
 
+import pyarrow as pa
 import pytest
 
 from vdata.errors import ShardError
@@ -24,6 +25,24 @@ def test_the_facts_are_those_of_the_rows(shard_folder):
     assert facts["megabytes"] == {name: pytest.approx(size / 1e6, abs=1e-3) for name, size in sizes.items()}
     assert sum(facts["coded_sizes"].values()) == len(rows)
     json.dumps(facts)
+
+
+def test_a_filter_s_facts_are_those_of_its_clips(shard_folder, add_column):
+    scores = {0: [0.1, 0.5, None, 0.25], 1: [4.0, 8.0]}
+    for shard, values in scores.items():
+        add_column(shard_folder, shard, "motion_score", pa.array(values, pa.float32()))
+    rows = [sample.row for sample in open_shards(shard_folder) if (sample.row["motion_score"] or 0) > 0.2]
+    facts = describe_folder(shard_folder, "motion_score > 0.2")
+    assert (facts["clips"], facts["left_out"], facts["without_value"]) == (4, 2, 1)
+    assert facts["frames"] == sum(row["num_frames"] for row in rows)
+    mp4 = sum(member["size"] for row in rows for member in row["members"] if member["name"] == "mp4")
+    assert facts["megabytes"]["mp4"] == pytest.approx(mp4 / 1e6, abs=1e-3)
+    assert facts["columns"] == {"motion_score": {"min": 0.25, "median": 2.25, "max": 8.0, "null": 0}}
+    assert describe_folder(shard_folder)["columns"]["motion_score"]["null"] == 1
+    assert "left_out" not in describe_folder(shard_folder)
+    nothing = describe_folder(shard_folder, "motion_score > 99")
+    assert (nothing["clips"], nothing["columns"]["motion_score"]) == (0, {"null": 0})
+    json.dumps(nothing)
 
 
 def test_a_folder_of_splits_stands_for_its_splits(shard_folder, tmp_path):

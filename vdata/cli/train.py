@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from vdata.cli._settings import set_option
+from vdata.cli._settings import set_option, where_option
 from vdata.config import assign, merge
 
 __all__ = ["command", "print_record"]
@@ -25,6 +25,7 @@ __all__ = ["command", "print_record"]
 @click.option("--steps", type=int, help="Steps, over the recipe's.")
 @click.option("--batch-size", type=int, help="Samples a step over all ranks, over the recipe's.")
 @click.option("--device", help="`cpu` or `cuda`, over the recipe's.")
+@where_option
 @set_option
 def command(
     method: str,
@@ -34,6 +35,7 @@ def command(
     steps: int | None,
     batch_size: int | None,
     device: str | None,
+    where: str | None,
     assignments: tuple[str, ...],
 ) -> None:
     """Train a method. Writes OUT/metrics.jsonl, OUT/tensorboard and OUT/checkpoint.pt.
@@ -48,7 +50,12 @@ def command(
     given = {name: value for name, value in flags.items() if value is not None}
     config = train_config(method, recipe, merge(given, assign(assignments)))
     with ClipIterator(
-        shards, views=config.views, batch_size=config.rank_batch_size, device=config.device, seed=config.seed
+        shards,
+        views=config.views,
+        batch_size=config.rank_batch_size,
+        device=config.device,
+        seed=config.seed,
+        where=where,
     ) as batches:
         path = train(config, batches, out, on_record=print_record)
     click.echo(f"trained {config.steps} steps: {path}")

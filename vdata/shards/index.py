@@ -12,7 +12,7 @@ import io
 import json
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -22,16 +22,27 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from vdata.shards.index_arrays import CLIP_ARRAYS, FRAGMENT_ARRAYS, MEMBER_ARRAYS, build_arrays, digest_of
+from vdata.shards.columns import Scalar, from_names, read_columns, to_names
+from vdata.shards.index_arrays import (
+    CLIP_ARRAYS,
+    COLUMN_ARRAYS,
+    FRAGMENT_ARRAYS,
+    MEMBER_ARRAYS,
+    IndexParts,
+    build_arrays,
+    digest_of,
+)
 from vdata.shards.layout import ROWS, committed_shards, require_shards, shard_name, shard_path, sync_file, sync_folder
 from vdata.shards.rows import read_rows
-from vdata.shards.schema import FORMAT_VERSION
+from vdata.shards.schema import FORMAT_VERSION, PICTURE
 
 __all__ = ["Index", "MemberPlaces", "differing_files", "is_fresh", "open_index", "write_index"]
 
 _HEADER = "index.json"
-_LAYOUT = 2
+_LAYOUT = 3
 """Number of the index's own layout. Another number is stale, not an error: the index is made anew."""
+_SCALAR_ARRAYS = ("column", "null")
+"""What the names of a Scalar's arrays begin with."""
 
 IntArray = npt.NDArray[np.int32]
 LongArray = npt.NDArray[np.int64]
@@ -60,6 +71,10 @@ class Index:
     """Names of the files that hold members: tars, or row files whose cells they are."""
     members: Mapping[str, MemberPlaces]
     """By extension, as "motion.npz"; `mp4` and `json` are left out."""
+    schema: pa.Schema
+    """The columns of the rows; a shard may lack one that another has. Arrow's null stands for a type that has no plain name."""
+    scalars: Mapping[str, Scalar]
+    """The columns of numbers and truths, by name, that are not an array of their own below."""
     shard: IntArray
     mp4_file: IntArray
     """Which of `files` holds the MP4; -1 for a row without one."""
@@ -124,22 +139,50 @@ class Index:
         return values
 
     def column(self, name: str) -> npt.NDArray[Any]:
-        """A scalar column of the rows, (N,), read from the row files; text comes as objects, nulls as NaN or None.
+        """A scalar column of the rows, (N,); text comes as objects, nulls as NaN or None.
 
         Raises:
-            SchemaMismatchError: no column has that name in some shard.
+            SchemaMismatchError: no column has that name.
         """
+        if name in self.scalars:
+            return self.scalars[name].numpy()
         values: npt.NDArray[Any] = self.arrow_column(name).to_numpy()
         return values
 
     def arrow_column(self, name: str) -> pa.ChunkedArray:
-        """A column of the rows, nested ones too, as Arrow.
+        """A column of the rows, nested ones too, as Arrow; null where a shard does not have it.
 
         Raises:
-            SchemaMismatchError: no column has that name in some shard.
+            SchemaMismatchError: no column has that name.
         """
-        shards = self.shards.tolist() or committed_shards(self.folder)[:1]
-        return pa.concat_tables(read_rows(self.folder, shard, [name]) for shard in shards)[name]
+        return self.table([name])[name]
+
+    def table(self, names: Sequence[str]) -> pa.Table:
+        """Columns of the rows as Arrow, N rows; null where a shard does not have one.
+
+        What is no number, no truth and no `picture` is read from the row files, every one of the folder.
+
+        Raises:
+            SchemaMismatchError: no column has one of the names.
+        """
+        arrays = {name: self._array(name) for name in names}
+        absent = [name for name, array in arrays.items() if array is None]
+        if absent:
+            shards = self.shards.tolist() or committed_shards(self.folder)[:1]
+            read = read_columns(self.folder, shards, absent)
+            arrays |= {name: read[name] for name in absent}
+        return pa.table(arrays)
+
+    def _array(self, name: str) -> pa.Array | None:
+        """A column that the index holds; None for the others."""
+        if name in self.scalars:
+            return self.scalars[name].arrow()
+        if name in COLUMN_ARRAYS:
+            return pa.array(getattr(self, COLUMN_ARRAYS[name])).cast(self.schema.field(name).type)
+        if name == "picture":
+            sides = [field.name for field in PICTURE]
+            return pa.StructArray.from_arrays([np.ascontiguousarray(side) for side in self.picture.T], sides)
+        return None
 
     @cached_property
     def _first(self) -> LongArray:
@@ -221,17 +264,21 @@ def _npy_bytes(array: npt.NDArray[Any]) -> bytes:
 def _made(folder: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     """Header and arrays of an index of the rows as they are."""
     stamp = _stamp(folder)
-    arrays, files = build_arrays(folder, committed_shards(folder))
-    header = {
+    parts = build_arrays(folder, committed_shards(folder))
+    return _header(parts) | {"rows": stamp}, parts.arrays
+
+
+def _header(parts: IndexParts) -> dict[str, Any]:
+    return {
         "layout": _LAYOUT,
         "format_version": FORMAT_VERSION,
-        "digest": digest_of(arrays),
-        "num_clips": len(arrays["shard"]),
-        "files": files,
-        "members": sorted({name.rpartition(".")[0] for name in arrays if "." in name}),
-        "rows": stamp,
+        "digest": digest_of(parts.arrays),
+        "num_clips": len(parts.arrays["shard"]),
+        "files": list(parts.files),
+        "members": list(parts.exts),
+        "columns": to_names(parts.schema),
+        "scalars": sorted(name for name in parts.arrays if name.partition(".")[0] in _SCALAR_ARRAYS),
     }
-    return header, arrays
 
 
 def _stamp(folder: Path) -> list[list[Any]]:
@@ -251,7 +298,7 @@ def _read_header(path: Path) -> dict[str, Any] | None:
 
 
 def _open(folder: Path, header: Mapping[str, Any]) -> Index:
-    names = [*CLIP_ARRAYS, *FRAGMENT_ARRAYS]
+    names = [*CLIP_ARRAYS, *FRAGMENT_ARRAYS, *header["scalars"]]
     names += [f"{ext}.{part}" for ext in header["members"] for part in MEMBER_ARRAYS]
     # An empty file cannot be mapped; reading it costs nothing.
     paths = {name: folder / "index" / f"{name}.npy" for name in names}
@@ -262,7 +309,20 @@ def _open(folder: Path, header: Mapping[str, Any]) -> Index:
 def _index(folder: Path, header: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> Index:
     members = {ext: MemberPlaces(**{part: arrays[f"{ext}.{part}"] for part in MEMBER_ARRAYS}) for ext in header["members"]}
     own = {name: arrays[name] for name in (*CLIP_ARRAYS, *FRAGMENT_ARRAYS)}
-    return Index(folder=folder, digest=header["digest"], files=tuple(header["files"]), members=members, **own)
+    return Index(
+        folder=folder,
+        digest=header["digest"],
+        files=tuple(header["files"]),
+        members=members,
+        schema=from_names(header["columns"]),
+        scalars=_scalars(header["scalars"], arrays),
+        **own,
+    )
+
+
+def _scalars(names: Sequence[str], arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, Scalar]:
+    columns = [name.removeprefix("column.") for name in names if name.startswith("column.")]
+    return {name: Scalar(arrays[f"column.{name}"], arrays.get(f"null.{name}")) for name in columns}
 
 
 def _save(folder: Path, header: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vdata.shards.rows import read_rows
+from vdata.shards.columns import is_scalar, joined_schema, scalar_arrays
+from vdata.shards.rows import read_rows, read_schema
 
-__all__ = ["CLIP_ARRAYS", "FRAGMENT_ARRAYS", "MEMBER_ARRAYS", "build_arrays", "digest_of"]
+__all__ = ["CLIP_ARRAYS", "COLUMN_ARRAYS", "FRAGMENT_ARRAYS", "MEMBER_ARRAYS", "IndexParts", "build_arrays", "digest_of"]
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -34,25 +36,62 @@ FRAGMENT_ARRAYS = ("fragment_start", "fragment_frame", "fragment_offset", "fragm
 MEMBER_ARRAYS = {"file": np.int32, "offset": np.int64, "size": np.int64}
 """Of every extension but mp4 and json, as "motion.npz.offset"."""
 
+COLUMN_ARRAYS = {"video_index": "video"} | {name: name for name in _FROM_COLUMNS}
+"""Columns of the rows that have an array under another kind of name than `column.NAME`, and the array's."""
+
 _NESTED = ("fps_num", "fps_den", "video_index", "picture", "fragments", "members")
 
 
-def build_arrays(folder: Path, shards: Sequence[int]) -> tuple[Arrays, list[str]]:
-    """The index's arrays by name, and the names of the files that `mp4_file` and `<ext>.file` count."""
+@dataclass(frozen=True, slots=True, eq=False)
+class IndexParts:
+    """What an index is made of."""
+
+    arrays: Arrays
+    """By name, those of members as "motion.npz.offset", those of columns as "column.motion_score" and "null.pid"."""
+    files: tuple[str, ...]
+    """The names that `mp4_file` and `<ext>.file` count."""
+    exts: tuple[str, ...]
+    """Extensions that any clip has, mp4 and json left out."""
+    schema: pa.Schema
+    """The columns that any shard has."""
+
+
+def build_arrays(folder: Path, shards: Sequence[int]) -> IndexParts:
+    """An index of the shards' rows as they are.
+
+    Raises:
+        SchemaMismatchError: another format version, or a column that the format asks for and a shard does not have.
+    """
     files: dict[str, int] = {}
-    parts = [_shard_arrays(read_rows(folder, shard, [*_FROM_COLUMNS, *_NESTED]), shard, files) for shard in shards]
+    parts, tables = list[Arrays](), list[pa.Table]()
+    schemas = [read_schema(folder, shard) for shard in shards]
+    schema = joined_schema(schemas)
+    scalars = [field.name for field in schema if is_scalar(field) and field.name not in COLUMN_ARRAYS]
+    for shard, known in zip(shards, schemas, strict=True):
+        own = [name for name in scalars if name in known.names]
+        rows = read_rows(folder, shard, list(dict.fromkeys([*_FROM_COLUMNS, *_NESTED, *own])))
+        parts.append(_shard_arrays(rows, shard, files))
+        tables.append(rows.select(own))
+    exts = sorted({name.rpartition(".")[0] for part in parts for name in part if "." in name})
+    arrays = _joined(parts, exts) | scalar_arrays(tables)
+    return IndexParts(arrays, tuple(files), tuple(exts), schema)
+
+
+def _joined(parts: Sequence[Arrays], exts: Sequence[str]) -> Arrays:
+    """The arrays of all shards, one behind the other."""
     sizes = [len(part["shard"]) for part in parts]
     # Each part is let go as soon as it is joined: the arrays of ten million clips are gigabytes.
     arrays = {name: np.concatenate([part.pop(name) for part in parts]) for name in (*CLIP_ARRAYS, *FRAGMENT_ARRAYS[1:])}
     counts = np.concatenate([part["fragment_count"] for part in parts])
     arrays["fragment_start"] = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return arrays | _joined_members(parts, sizes), list(files)
+    return arrays | _joined_members(parts, sizes, exts)
 
 
 def digest_of(arrays: Mapping[str, npt.NDArray[Any]]) -> str:
     """A hash of the clips' and fragments' arrays.
 
-    The members' are left out: a field that is added changes no clip. So is mp4_file, which counts files as they are met.
+    The members' and columns' are left out: a field that is added changes no clip. So is mp4_file, which counts files as they
+    are met.
     """
     state = hashlib.sha256()
     for name in sorted({*CLIP_ARRAYS, *FRAGMENT_ARRAYS} - {"mp4_file"}):
@@ -116,9 +155,8 @@ def _file_numbers(column: pa.ChunkedArray, files: dict[str, int]) -> npt.NDArray
     return found
 
 
-def _joined_members(parts: Sequence[Arrays], sizes: Sequence[int]) -> Arrays:
+def _joined_members(parts: Sequence[Arrays], sizes: Sequence[int], exts: Sequence[str]) -> Arrays:
     """The member arrays of all shards of `sizes` rows; a shard that has nothing of an extension counts as absent for it."""
-    exts = sorted({name.rpartition(".")[0] for part in parts for name in part if "." in name})
     return {
         f"{ext}.{name}": np.concatenate(
             [

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from vdata.shards.dataset_json import read_dataset_json
 from vdata.shards.index import Index, open_index
 from vdata.shards.layout import committed_shards
+from vdata.shards.schema import COLUMNS
+from vdata.shards.where import Where, select
 
 __all__ = ["describe_folder", "shard_folders"]
 
@@ -30,38 +33,58 @@ def shard_folders(path: Path) -> list[Path]:
     return [path]
 
 
-def describe_folder(folder: Path) -> dict[str, Any]:
-    """Plain values by name: state, clips, videos, frames, hours, coded sizes, bytes by member, failures by reason.
+def describe_folder(folder: Path, where: Where | None = None) -> dict[str, Any]:
+    """Plain values by name: state, clips, videos, frames, hours, coded sizes, bytes by member, columns, failures by reason.
+
+    With `where`, of the clips that it chooses; `left_out` and `without_value` count the others. Failures are always the folder's.
 
     Raises:
         ShardError: the folder holds no finished shard.
+        ConfigError: `where` is no filter, or names a column that the rows do not have.
     """
     index = open_index(folder)
     content = read_dataset_json(folder)
-    seconds = float(np.sum(index.num_frames / np.maximum(index.fps, 1e-9)))
-    sizes = Counter(f"{width}x{height}" for width, height in zip(index.width.tolist(), index.height.tolist(), strict=True))
+    selection = select(index, where) if where is not None else None
+    chosen = np.arange(len(index)) if selection is None else np.flatnonzero(selection.chosen)
+    labels, num_frames = index.label[chosen], index.num_frames[chosen]
+    sides = zip(index.width[chosen].tolist(), index.height[chosen].tolist(), strict=True)
     return {
         "folder": str(folder),
         "dataset": content.dataset if content else "",
         "split": content.split if content else "",
         "state": content.state if content else "unknown",
-        "clips": len(index),
-        "videos": len(np.unique(index.video)),
-        "labels": len(np.unique(index.label[index.label >= 0])),
-        "frames": int(index.num_frames.sum()),
-        "hours": round(seconds / 3600, 4),
-        "shards": len(np.unique(index.shard)),
-        "megabytes": _megabytes(index),
-        "coded_sizes": dict(sizes.most_common(6)),
+        "clips": len(chosen),
+        **({"left_out": len(index) - len(chosen), "without_value": selection.num_null} if selection else {}),
+        "videos": len(np.unique(index.video[chosen])),
+        "labels": len(np.unique(labels[labels >= 0])),
+        "frames": int(num_frames.sum()),
+        "hours": round(float(np.sum(num_frames / np.maximum(index.fps[chosen], 1e-9))) / 3600, 4),
+        "shards": len(np.unique(index.shard[chosen])),
+        "megabytes": _megabytes(index, chosen),
+        "coded_sizes": dict(Counter(f"{width}x{height}" for width, height in sides).most_common(6)),
+        "columns": _ranges(index, chosen),
         "not_built": _failures(folder),
     }
 
 
-def _megabytes(index: Index) -> dict[str, float]:
-    """Size of each kind of member over all clips."""
-    sizes = {"mp4": int(index.init_size.sum()) + int(index.fragment_size.sum())}
-    sizes |= {ext: int(places.size.sum()) for ext, places in index.members.items()}
+def _megabytes(index: Index, chosen: npt.NDArray[np.int64]) -> dict[str, float]:
+    """Size of each kind of member over these clips."""
+    ends = np.concatenate([[0], np.cumsum(index.fragment_size)])
+    fragments = ends[index.fragment_start[chosen + 1]] - ends[index.fragment_start[chosen]]
+    sizes = {"mp4": int(index.init_size[chosen].sum()) + int(fragments.sum())}
+    sizes |= {ext: int(places.size[chosen].sum()) for ext, places in index.members.items()}
     return {ext: round(size / 1e6, 3) for ext, size in sizes.items()}
+
+
+def _ranges(index: Index, chosen: npt.NDArray[np.int64]) -> dict[str, dict[str, float]]:
+    """What a filter's threshold is chosen by: least, median and most of the columns that dataset and extractors declare."""
+    common = {column.name for column in COLUMNS}
+    ranges = {}
+    for name in sorted(set(index.scalars) - common):
+        values = index.scalars[name].arrow().take(chosen).drop_null().to_numpy(zero_copy_only=False).astype(np.float64)
+        quantiles = [float(f"{value:.6g}") for value in np.quantile(values, [0, 0.5, 1])] if len(values) else []
+        ranges[name] = dict(zip(("min", "median", "max"), quantiles, strict=False)) | {"null": len(chosen) - len(values)}
+    return ranges
 
 
 def _failures(folder: Path) -> dict[str, int]:

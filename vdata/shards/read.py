@@ -19,9 +19,13 @@ import pyarrow.compute as pc
 
 from vdata.config import check
 from vdata.errors import CorruptShardError, MediaError, SchemaMismatchError
+from vdata.media.audio_codec import load_flac
 from vdata.media.box_codec import Boxes, load_boxes
 from vdata.media.decode import decode_frames, decode_keyframe
+from vdata.media.feature_codec import load_features
 from vdata.media.motion_codec import load_grid, load_vectors
+from vdata.media.text_codec import Text, load_text
+from vdata.media.tracklet_codec import Tracklets, load_tracklets
 from vdata.records import Picture
 from vdata.shards.index import Index, open_index
 from vdata.shards.where import Where, select
@@ -229,6 +233,42 @@ class Sample:
         if not exts:
             raise self._lacks("boxes.npy", "slic")
         return np.concatenate([load_boxes(self[ext]) for ext in exts])
+
+    def tracklets(self) -> Tracklets:
+        """Persons over time, a structured array (N,), dtype vdata.media.tracklet_codec.TRACKLET: a row a track and frame.
+
+        Raises:
+            SchemaMismatchError: the shards hold no tracklets.
+        """
+        return load_tracklets(self._field("tracklets.npy", "tracklets"))
+
+    def audio(self) -> tuple[npt.NDArray[np.int16], int]:
+        """The sound of the clip from its first frame to its end, int16 (N,) mono, and its rate; N is 0 where there is none.
+
+        Raises:
+            SchemaMismatchError: the shards hold no audio.
+        """
+        if self.row.get("audio_samples") == 0:
+            return np.empty(0, np.int16), self.row["audio_rate"]
+        return load_flac(self._field("flac", "audio"))
+
+    def text(self) -> Text:
+        """Label, caption, tags, subtitles and questions; empty where nothing is known. Times are seconds of the clip.
+
+        Raises:
+            SchemaMismatchError: the shards hold no text.
+        """
+        if "text.json" not in self and "text" in self.row["fields"]:
+            return Text()
+        return load_text(self._field("text.json", "text"))
+
+    def features(self) -> npt.NDArray[np.float16]:
+        """What a network made of the frames, float16 (T', D): row i is centred on frame i * row["feature_stride"].
+
+        Raises:
+            SchemaMismatchError: the shards hold no features.
+        """
+        return load_features(self._field("features.npy", "features --checkpoint RUN/checkpoint.pt"))
 
     def _field(self, ext: str, field: str) -> bytes:
         if ext not in self._members:
