@@ -75,3 +75,17 @@ def test_code_in_a_file_is_not_run(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read"):
         load_checkpoint(tmp_path / "checkpoint.pt")
     assert not (tmp_path / "exploded").exists()
+
+
+def test_a_file_without_the_parts_of_a_checkpoint_is_refused(tmp_path):
+    torch.save({"format_version": 1, "weights": torch.zeros(1)}, tmp_path / "checkpoint.pt")
+    with pytest.raises(ConfigError, match="holds weights, not the parts"):
+        load_checkpoint(tmp_path / "checkpoint.pt")
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    saved = checkpoint()
+    save_checkpoint(tmp_path / "checkpoint.pt", Checkpoint({**saved.config, "backbone": "r3d18"}, 3, saved.model, {}, {}))
+    with pytest.raises(ConfigError, match="do not fit backbone 'r3d18'") as caught:
+        load_backbone(load_checkpoint(tmp_path / "checkpoint.pt"))
+    assert "\n" not in str(caught.value)

@@ -18,12 +18,14 @@ def loaded(code):
     ("code", "allowed"),
     [
         ("import vdata", set()),
-        ("import vdata.cli, vdata.cli.build, vdata.cli.train, vdata.cli.bench", set()),
+        ("import vdata.cli, vdata.cli.build, vdata.cli.add, vdata.cli.train, vdata.cli.bench", set()),
         ("from vdata import open_shards", {"pyarrow", "av"}),
         ("import vdata.builder", {"pyarrow", "av", "cv2", "skimage"}),
         ("from vdata.datasets import DATASETS; list(DATASETS)", {"pyarrow", "av", "cv2", "skimage"}),
         ("from vdata.extract import EXTRACTORS; list(EXTRACTORS)", {"pyarrow", "av", "cv2", "skimage"}),
         ("import vdata.train, vdata.evaluate; from vdata.methods import METHODS; list(METHODS)", {"torch", "pyarrow", "av"}),
+        # It runs on Ray, but a worker that extracts has no need of it.
+        ("import vdata.features", {"torch", "pyarrow", "av", "cv2", "skimage"}),
         ("import pipelines", {"torch", "nvidia", "pyarrow", "av", "cv2"}),
     ],
 )

@@ -69,14 +69,25 @@ def load_checkpoint(path: Path) -> Checkpoint:
     version = values.pop("format_version", None) if isinstance(values, dict) else None
     if version != FORMAT_VERSION:
         raise ConfigError(f"checkpoint '{path}' has format version {version}, this vdata reads {FORMAT_VERSION}: train it anew")
+    if values.keys() != set(Checkpoint.__slots__):
+        raise ConfigError(
+            f"checkpoint '{path}' holds {', '.join(map(str, values)) or 'nothing'}, not the parts of RUN/checkpoint.pt"
+        )
     return Checkpoint(**values)
 
 
 def load_backbone(checkpoint: Checkpoint) -> Backbone:
-    """The trained backbone, without the method's heads, in evaluation mode."""
-    prefix = "backbone."
-    backbone = make_backbone(checkpoint.config["backbone"])
-    backbone.load_state_dict(
-        {key.removeprefix(prefix): value for key, value in checkpoint.model.items() if key.startswith(prefix)}
-    )
+    """The trained backbone, without the method's heads, in evaluation mode.
+
+    Raises:
+        ConfigError: the weights are not of the backbone that the run's config names.
+    """
+    prefix, name = "backbone.", checkpoint.config["backbone"]
+    backbone = make_backbone(name)
+    weights = {key.removeprefix(prefix): value for key, value in checkpoint.model.items() if key.startswith(prefix)}
+    try:
+        backbone.load_state_dict(weights)
+    except RuntimeError as error:
+        # torch's own message lists every key.
+        raise ConfigError(f"the checkpoint's weights do not fit backbone '{name}': did another vdata train it?") from error
     return backbone.eval()

@@ -12,7 +12,10 @@ from typing import Literal
 
 from vdata.config import check
 
-__all__ = ["Augment", "Clip", "View", "check_views"]
+__all__ = ["CENTRE_SHARE", "Augment", "Clip", "View", "check_views"]
+
+CENTRE_SHARE = 0.875
+"""Side of the evaluation crop by the picture's short side. Source: SimCLR's code, 224 of 256."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ class Augment:
 class Clip:
     """A window of frames, as a float tensor (B, C, T, H, W).
 
-    With `augment=None` the centre crop of `size` is taken (after scaling its short side by 1 / 0.875); with `size=None` too, the
+    With `augment=None` the centre crop of `size` is taken (CENTRE_SHARE of the short side, scaled); with `size=None` too, the
     frames come as they are, uint8 (B, T, H, W, C).
     """
 

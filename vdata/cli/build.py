@@ -13,7 +13,15 @@ import click
 
 from vdata.cli import EXIT_FAILED, EXIT_USAGE
 from vdata.cli._plan import print_plan
-from vdata.cli._settings import config_option, json_option, read_settings, set_option, split_names
+from vdata.cli._settings import (
+    box_frames_option,
+    box_frames_settings,
+    config_option,
+    json_option,
+    read_settings,
+    set_option,
+    split_names,
+)
 from vdata.errors import BuildFailedError, DiskFullError
 
 if TYPE_CHECKING:
@@ -30,6 +38,7 @@ __all__ = ["command", "print_report"]
 @click.option("--split", "splits", multiple=True, help="A split to build; may be given again.  [default: all]")
 @click.option("--extract", default="keyframes,motion", show_default=True, help="Fields to extract; `vdata list` prints them.")
 @click.option("--keyframes", type=click.Choice(["ranges", "jpeg"]), help="Store keyframes as JPEGs too.  [default: ranges]")
+@box_frames_option
 @click.option("--layers", type=click.Choice(["1"]), help="Frame structure of the clips.  [default: 1]")
 @click.option("--format", "form", type=click.Choice(["tar", "parquet"]), help="What a shard is.  [default: tar]")
 @click.option("--limit", type=int, help="Build only so many videos of each split.")
@@ -52,6 +61,7 @@ def command(
     config_file: Path | None,
     assignments: tuple[str, ...],
     *,
+    box_frames: str | None,
     workers: int,
     address: str,
     max_failed: float,
@@ -75,8 +85,9 @@ def command(
     """  # noqa: D301 - click's mark is the character itself
     from vdata.builder import RunConfig, resolve
 
-    settings = read_settings(config_file, [*_assigned(short), *assignments])
-    config = resolve(dataset, split_names(extract), settings)
+    names = split_names(extract)
+    short_for = [*_assigned(short), *box_frames_settings(box_frames, names)]
+    config = resolve(dataset, names, read_settings(config_file, [*short_for, *assignments]))
     out = out or Path("shards") / dataset
     place = _root(dataset, root, out)
     if dry_run:

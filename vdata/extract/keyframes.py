@@ -59,7 +59,7 @@ class KeyframesExtractor:
     """The clip's keyframes as a column; with the init segment's avcC box, one packet decodes by itself."""
 
     Config: ClassVar[type] = KeyframesConfig
-    packages: ClassVar[tuple[str, ...]] = ()
+    packages: ClassVar[tuple[str, ...]] = ("opencv-contrib-python-headless",)
 
     def __init__(self, config: KeyframesConfig) -> None:
         self.config = config

@@ -1,0 +1,57 @@
+"""`vdata add` as people type it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+import vdata
+from vdata.builder.state import tool_versions
+from vdata.cli import group
+
+pytestmark = pytest.mark.ray
+
+
+def run(*words):
+    return CliRunner().invoke(group, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    """Shards of two of the sample's test videos, built by the command."""
+    out = tmp_path_factory.mktemp("cli-add") / "shards"
+    done = run("build", "--dataset", "sample", "--out", out, "--split", "test", "--limit", 4, "--extract", "keyframes")
+    assert done.exit_code == 0, done.output
+    return out
+
+
+def test_a_field_is_added_and_told(shards):
+    done = run("add", "slic", "--shards", shards, "--box-frames", "every:20", "--set", "slic.reduce=2")
+    assert done.exit_code == 0, done.output
+    assert f"{shards / 'test'}: slic added to" in done.output
+    sample = vdata.open_shards(shards / "test")[0]
+    frames = {*sample.boxes()["frame"].tolist()}
+    assert frames <= {*range(0, sample.row["num_frames"], 20)}
+    assert len(frames) > 1
+    content = json.loads((shards / "test/dataset.json").read_text())
+    assert content["state"] == "complete"
+    assert content["added"]["slic"]["config"]["frames"] == "every:20"
+    assert content["added"]["slic"]["tools"] == tool_versions(("slic",))
+    again = run("add", "slic", "--shards", shards, "--box-frames", "every:20", "--set", "slic.reduce=2", "--json")
+    assert again.exit_code == 0, again.output
+    (report,) = json.loads(again.stdout.splitlines()[-1])
+    assert (report["field"], report["shards"], report["reasons"]) == ("slic", 0, {})
+    assert report["standing"] > 0
+    other = run("add", "slic", "--shards", shards)
+    assert "has slic with frames 'every:20', not 'keyframes'" in str(other.exception)
+
+
+def test_what_cannot_be_done_is_told(shards, tmp_path):
+    assert "Did you mean 'motion'" in str(run("add", "motoin", "--shards", shards).exception)
+    assert "slic" in str(run("add", "motion", "--shards", shards, "--set", "slic.reduce=2").exception)
+    assert (
+        "--box-frames is for extractors that make boxes" in run("add", "motion", "--shards", shards, "--box-frames", "all").output
+    )
+    assert "there is no shard folder" in str(run("add", "motion", "--shards", tmp_path / "none").exception)
