@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -277,3 +277,32 @@ def test_a_removed_clip_leaves_the_added_field_too(bare, add_here):
     assert verify(bare, decode=True).ok
     assert [*read_added(bare, 0)] == ["motion"]
     assert add_here(bare, "motion").shards == 0
+
+
+def test_jpegs_of_keyframes_are_added_beside_the_ranges_that_were_built(out, add_here):
+    add_here(out, "keyframes", {"form": "jpeg"})
+    for sample in vdata.open_shards(out):
+        assert [sample.keyframe_jpeg(k)[:2] for k in range(len(sample.row["keyframes"]))] == [b"\xff\xd8"] * len(
+            sample.row["fragments"]
+        )
+        assert sample.row["fields"] == ["keyframes", "motion"]
+    assert verify(out).ok
+
+
+def test_a_file_that_is_told_by_its_hash_may_have_moved(bare, add_here, monkeypatch):
+
+    @dataclass(frozen=True)
+    class Config:
+        model: str = "a.onnx"
+        sha256: str = "1234"
+
+    class Told(MotionExtractor):
+        def __init__(self, config):
+            super().__init__(MotionExtractor.Config())
+
+    Told.Config = Config
+    monkeypatch.setitem(EXTRACTORS._entries, "told", Told)
+    add_here(bare, "told")
+    assert add_here(bare, "told", {"model": "/elsewhere/b.onnx"}).shards == 0
+    with pytest.raises(ConfigError, match="sha256 '1234', not '5678'"):
+        add_here(bare, "told", {"sha256": "5678"})

@@ -58,7 +58,10 @@ class Addition:
             UnknownNameError: no extractor has that name, or its Config no such key.
             ConfigError: a value breaks its rule.
         """
-        return cls(name, from_mapping(EXTRACTORS[name].Config, settings or {}, f"{name}."), tool_versions((name,)))
+        config: Any = from_mapping(EXTRACTORS[name].Config, settings or {}, f"{name}.")
+        # A model or a list that is not there is told now, not by the first worker.
+        EXTRACTORS[name](config)
+        return cls(name, config, tool_versions((name,)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,15 +204,17 @@ class _Job:
         Raises:
             ConfigError: it may not.
         """
-        for kind in ("config", "tools"):
-            for key in sorted({*found[kind], *self._note[kind]}):
-                old, new = found[kind].get(key), self._note[kind].get(key)
-                if old != new and not self._again:
-                    raise ConfigError(
-                        f"{shard_name(shard)} in '{self.folder}' has {self._addition.name} with {key} {old!r}, not {new!r}: "
-                        "give the same, or --again to make it anew in every shard"
-                    )
-        return any(found[kind] != self._note[kind] for kind in ("config", "tools"))
+        before, now = ({**note["config"], **note["tools"]} for note in (found, self._note))
+        # A file that is told by its hash may have moved.
+        moved = {"model", "checkpoint"} if "sha256" in now else set()
+        others = [key for key in sorted({*before, *now} - moved) if before.get(key) != now.get(key)]
+        if others and not self._again:
+            key = others[0]
+            raise ConfigError(
+                f"{shard_name(shard)} in '{self.folder}' has {self._addition.name} with {key} {before.get(key)!r}, "
+                f"not {now.get(key)!r}: give the same, or --again to make it anew in every shard"
+            )
+        return bool(others)
 
     def _may_be_mended(self, shard: int) -> bool:
         rows = read_rows(self.folder, shard, ["stage", "retryable"], suffix=ERRORS).to_pylist()

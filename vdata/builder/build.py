@@ -22,6 +22,7 @@ from vdata.builder.watch import Watch
 from vdata.config import check
 from vdata.datasets import DATASETS, Dataset, list_videos
 from vdata.errors import ConfigError, MediaError
+from vdata.extract import EXTRACTORS
 from vdata.media.duration import described_seconds
 from vdata.media.url import Root
 from vdata.records import Video, readable
@@ -64,6 +65,9 @@ def build(
     for option, name in (("--out", str(out.absolute())), ("--root", str(root.absolute()))):
         # Files below the root may have any names. But pyarrow opens no other folder, and Ray dies of such a command line.
         check(readable(name) == name, option, readable(name), "must be a name in UTF-8: rename it, or make a link to it")
+    for name in config.extract:
+        # A model or a list that is not there is told now, not by the first worker.
+        EXTRACTORS[name](config.own[name])
     with full_disk_told(out):
         return _build(_Job(config, root, out, run, watches), splits)
 
