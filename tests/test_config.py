@@ -1,3 +1,4 @@
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -50,6 +51,15 @@ def test_each_mistake_names_its_key(values, words):
     with pytest.raises(ConfigError) as caught:
         from_mapping(Outer, values)
     assert words in str(caught.value)
+
+
+def test_a_required_value_must_be_given_to_settings_not_to_the_class():
+    rule = {"required": "must be a path"}
+    made = dataclasses.make_dataclass("Made", [("path", str, dataclasses.field(default="", metadata=rule)), ("size", int, 3)])
+    assert made() == made("", 3)
+    assert from_mapping(made, {"path": "here"}, "own.") == made("here", 3)
+    with pytest.raises(ConfigError, match=r"^own\.path \(''\) must be a path$"):
+        from_mapping(made, {"size": 4}, "own.")
 
 
 def test_assignments_are_toml_or_text():

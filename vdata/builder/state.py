@@ -22,7 +22,7 @@ from vdata.shards.sums import FOLDER_SUMS
 
 __all__ = ["check_same_build", "close_build", "config_of", "note_added", "open_build", "reopen_build", "tool_versions"]
 
-_MAY_DIFFER = ("limit.", "tools.python", "detector.model")
+_MAY_DIFFER = ("limit.", "tools.python", "detector.model", "tracklets.boxes.model")
 """What another run may change: limits decide which videos fail, not what bytes the others give; a model is told by its sha256."""
 
 
