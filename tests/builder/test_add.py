@@ -22,6 +22,7 @@ from vdata.extract.motion import MotionExtractor
 from vdata.records import Column
 from vdata.shards.dataset_json import read_dataset_json
 from vdata.shards.layout import committed_shards
+from vdata.shards.read import read_range
 from vdata.shards.rows import read_added, read_rows
 from vdata.shards.verify import verify
 
@@ -72,7 +73,13 @@ def test_the_clips_files_are_not_touched(bare, add_here):
     assert {path: path.stat().st_mtime_ns for path in times} == times
     assert len(tars(bare, "*.motion.tar")) == len(before)
     # A loader's saved state is that of an index: it must open after a field has been added.
-    assert vdata.open_shards(bare).index.digest == digest
+    index = vdata.open_shards(bare).index
+    assert index.digest == digest
+    # And it finds the members by the index alone.
+    places = index.members["motion.npz"]
+    for i, (file, offset, size) in enumerate(zip(places.file, places.offset, places.size, strict=True)):
+        assert index.file_path(int(file)).name == f"clips-{index.shard[i]:06d}.motion.tar"
+        assert read_range(index.file_path(int(file)), int(offset), int(size)) == vdata.open_shards(bare)[i]["motion.npz"]
 
 
 def test_a_second_time_nothing_is_left_to_do(bare, add_here, contents):

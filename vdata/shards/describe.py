@@ -28,7 +28,7 @@ Everything in it is plain tar, Parquet, JSON and NumPy; nothing is pickled.
 | `errors.parquet` | All of those, and what the listing skipped |
 | `removed.parquet` | Clips and videos that `vdata remove` took out; no later build brings them back |
 | `SHA256SUMS` | SHA-256 of the files that belong to no shard; written last, when a build is complete |
-| `index/` | Flat arrays for the loader, made from the rows by `vdata index`, remade when stale; safe to delete |
+| `index/` | Flat arrays for the loader and its filters, made from the rows by `vdata index`, remade when stale; safe to delete |
 | `.tmp/` | Unfinished work; cleared when a build starts |
 | `.ready/` | A finished shard on its way into another's place; there after a crash only, and the next build goes on |
 
@@ -55,6 +55,7 @@ sample["mp4"]                         # a member's bytes
 sample.frames(0, 16, 2)               # uint8 (T, H, W, 3), reads and decodes only the GOPs it needs
 sample.keyframe(1)                    # one small read
 grid, kind = sample.motion()
+some = vdata.open_shards("shards/sample/train", where="num_frames >= 32 and label in (1, 2)")  # see docs/filters.md
 ```
 
 Any WebDataset reader can read the tars; the `.json` member is the row without `members`, so a tar alone is enough.
@@ -90,6 +91,9 @@ duration. The picture is the rectangle `picture` of the coded frame; what lies r
 ## Members
 
 As the extractors' default settings make them. `motion.form=vectors` stores `.vectors.npz` in place of `.motion.npz`.
+`--keyframes jpeg` adds `.keyframes.mjpeg`, the keyframes as JPEGs one behind the other, and the column `keyframe_jpegs`, the
+byte range of each. `vdata add features` adds `.features.npy`, float16 `(T', D)`, and the columns `feature_dim`, D, and
+`feature_stride`: row i is of the frames around frame i * `feature_stride`.
 
 {members}
 
