@@ -1,8 +1,9 @@
-"""Motion: decoding for vectors, the grid made of them, and what others do.
+"""Motion: decoding for vectors, the grid made of them, and what others do, in frames a second of CPU.
 
-`decode` is plain PyAV decoding of the same clips on one thread: what any user of the pixels pays. `vectors` is the pass
-that vdata makes in its place. `grid` adds the dense grid and its compression: the `motion` extractor as a build runs it.
-`mvextractor` is the motion-vector-extractor package, whose rows are compared before anything is timed.
+`decode` is plain PyAV decoding of the same clips on one thread: what any user of the pixels pays. `vectors` is the pass in its
+place that gives vectors alone, and so what the motion-vector-extractor package gives (`mvextractor`), whose rows are compared
+before anything is timed. `skips` asks which macroblocks were skipped too. `grid` adds the dense grid and its compression: the
+`motion` extractor as a build runs it.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import av
-import numpy as np
 
 from vdata import open_shards
 from vdata.bench import Bench, Skip, Variant
+from vdata.bench.timing import on_cpu
+from vdata.bench.vector_peer import mvextractor
 from vdata.extract import EXTRACTORS
 from vdata.media.origin import Origin
 from vdata.media.vectors import read_motion
@@ -27,7 +29,7 @@ UNIT = "frames/s"
 
 
 def variants(bench: Bench) -> Sequence[Variant | Skip]:
-    """Plain decoding, the vector pass, the whole extractor, and the package if it is asked for and there."""
+    """Plain decoding, the pass without skips and with them, the whole extractor, and the package if it is asked for and there."""
     shards = open_shards(bench.shards)
     samples = [shards[i] for i in range(min(len(shards), 8 if bench.quick else 40))]
     clips = [sample["mp4"] for sample in samples]
@@ -39,6 +41,9 @@ def variants(bench: Bench) -> Sequence[Variant | Skip]:
         return float(sum(_decode(clip) for clip in clips))
 
     def vectors() -> float:
+        return float(sum(len(read_motion(clip, skips=False).types) for clip in clips))
+
+    def skips() -> float:
         return float(sum(len(read_motion(clip).types) for clip in clips))
 
     def grid() -> float:
@@ -46,39 +51,15 @@ def variants(bench: Bench) -> Sequence[Variant | Skip]:
             extractor(replace(clip))  # a fresh copy: the pass is cached on the clip
         return num_frames
 
-    found = decode(), vectors()
-    if found != (num_frames, num_frames):
-        raise ValueError(f"{num_frames} frames by the rows, {found} by decoding")
-    return [Variant("decode", decode), Variant("vectors", vectors), Variant("grid", grid), _peer(bench, clips)]
+    found = {decode(), vectors(), skips()}
+    if found != {num_frames}:
+        msg = f"{num_frames} frames by the rows, {sorted(found)} by decoding"
+        raise ValueError(msg)
+    own = [Variant(run.__name__, on_cpu(run)) for run in (decode, vectors, skips, grid)]
+    return [*own, mvextractor(bench, clips)]
 
 
 def _decode(clip: bytes) -> int:
     with av.open(io.BytesIO(clip)) as container:
         container.streams.video[0].codec_context.thread_count = 1
         return sum(1 for _ in container.decode(video=0))
-
-
-def _peer(bench: Bench, clips: Sequence[bytes]) -> Variant | Skip:
-    if not bench.peers:
-        return Skip("mvextractor", "asked for by --peers")
-    try:
-        from mvextractor.videocap import VideoCap  # noqa: PLC0415 - a peer that may be absent
-    except ImportError:
-        return Skip("mvextractor", "pip install --no-deps motion-vector-extractor")
-    paths = []
-    for number, clip in enumerate(clips):
-        paths.append(bench.scratch / f"{number}.mp4")
-        paths[-1].write_bytes(clip)
-
-    def rows(path: str) -> list[np.ndarray]:
-        capture, found = VideoCap(), []
-        capture.open(path)
-        while (read := capture.read())[0]:
-            found.append(read[2])
-        capture.release()
-        return found
-
-    for path, clip in zip(paths, clips, strict=True):
-        if not np.array_equal(np.concatenate(rows(str(path))), read_motion(clip).rows):
-            raise ValueError(f"motion-vector-extractor's rows of {path.name} differ from ours")
-    return Variant("mvextractor", lambda: float(sum(len(rows(str(path))) for path in paths)))

@@ -2,6 +2,8 @@ import pytest
 
 from vdata.builder import resolve
 from vdata.builder.build import missing_orders, plan_splits
+from vdata.builder.plan_file import write_plan
+from vdata.builder.state import open_build
 from vdata.builder.task import build_shard
 
 
@@ -14,6 +16,8 @@ def shards(tmp_path, make_video):
     out.mkdir()
     config = resolve("folder", settings={"clip": {"short_side": 64}})
     (plan,) = plan_splits(config, root).values()
+    open_build(out, config, root, "")
+    write_plan(out, plan)
     for order in missing_orders(out, plan, config, root, run=""):
         build_shard(order)
     return out

@@ -3,6 +3,7 @@ import itertools
 import pytest
 
 from vdata.bench import Timed, Variant, measure
+from vdata.bench.timing import cpu_seconds, on_cpu
 
 
 @pytest.fixture
@@ -88,3 +89,16 @@ def test_a_case_may_go_without_a_warm_up(clock):
 
     measure("case", "x/s", [Variant("only", run)], repeats=2, warm_up=False)
     assert len(runs) == 2
+
+
+def test_work_on_the_cpu_is_timed_by_its_seconds(monkeypatch):
+    seconds = iter([5.0, 7.5])
+    monkeypatch.setattr("vdata.bench.timing.cpu_seconds", lambda: next(seconds))
+    assert on_cpu(lambda: 3.0)() == Timed(3.0, 2.5)
+
+
+def test_cpu_seconds_are_those_of_the_process():
+    start = cpu_seconds()
+    while cpu_seconds() == start:
+        sum(range(1000))
+    assert start > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import re
 import subprocess
@@ -140,7 +141,66 @@ def test_damage_inside_a_slice_is_an_error_of_one_line(videos_root):
     assert "\n" not in str(caught.value)
 
 
-def test_other_codecs_are_refused(make_video):
+def test_skips_of_other_codecs_are_refused_and_their_vectors_read(make_video):
     path = make_video("part2.mp4", codec="mpeg4", num_frames=5)
     with pytest.raises(DecodeError, match=r"from H\.264 only"):
         read_motion(str(path))
+    motion = read_motion(str(path), skips=False)
+    types, rows = plain(path.read_bytes())
+    assert motion.types == types
+    assert np.array_equal(motion.rows, np.concatenate(rows))
+    assert motion.skipped.shape == (5, 0, 0)
+
+
+def test_vectors_do_not_depend_on_whether_skips_are_wanted(make_video):
+    clip = make_video(num_frames=24, options={"bf": "0"}).read_bytes()
+    with_skips, without = read_motion(clip), read_motion(clip, skips=False)
+    assert with_skips.skipped.size
+    assert np.array_equal(with_skips.rows, without.rows)
+    assert (with_skips.types, with_skips.stream) == (without.types, without.stream)
+
+
+@pytest.mark.videos
+@pytest.mark.parametrize("name", ["vid_h264.mp4", "vid_mpeg4_part2.mp4"])
+def test_rows_of_whole_sources_are_those_of_motion_vector_extractor(videos_root, name):
+    """Sources of 720p without B-frames: with them that package differs from run to run."""
+    videocap = pytest.importorskip("mvextractor.videocap")
+    path = str(videos_root / "good/people" / name)
+    motion, capture = read_motion(path, skips=False), videocap.VideoCap()
+    rows = motion.rows
+    assert capture.open(path)
+    for letter, (start, end) in zip(motion.types, pairwise(motion.offsets), strict=True):
+        read, _, theirs, theirs_letter = capture.read()
+        assert read
+        assert theirs_letter == letter
+        assert np.array_equal(rows[start:end], theirs.reshape(-1, 10))
+    assert not capture.read()[0]
+    capture.release()
+    assert len(motion.types) == 337
+    assert len(rows) > 1_000_000
+
+
+@pytest.mark.videos
+@pytest.mark.parametrize("name", ["action/test.mp4", "oddities/chaplin.mp4"])
+def test_ten_runs_over_b_frames_agree(videos_root, name):
+    path = str(videos_root / "good" / name)
+    first = read_motion(path)
+    assert "B" in first.types
+    assert (first.vectors["source"] > 0).any()
+    for _ in range(9):
+        again = read_motion(path)
+        assert again.types == first.types
+        assert np.array_equal(again.rows, first.rows)
+        assert np.array_equal(again.skipped, first.skipped)
+
+
+def test_no_frame_is_left_to_the_garbage_collector(make_video):
+    """Frames in circles keep their pictures, and the decoder then fills ever new memory."""
+    clip = make_video(num_frames=24).read_bytes()
+    gc.collect()
+    gc.disable()
+    try:
+        read_motion(clip)
+        assert not [item for item in gc.get_objects() if isinstance(item, av.VideoFrame)]
+    finally:
+        gc.enable()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
 from vdata.bench.case import Timed, Variant
 
-__all__ = ["Figure", "measure"]
+__all__ = ["Figure", "cpu_seconds", "measure", "on_cpu"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +68,31 @@ def _figure(name: str, unit: str, variant: str, base: str, rounds: Mapping[str, 
 def _timed(variant: Variant, rounds: _Rounds) -> None:
     """Adds one round."""
     variant.prepare()
-    cpu = _cpu_seconds()
+    cpu = cpu_seconds()
     start = time.perf_counter()
     done = variant.run()
     seconds = time.perf_counter() - start
     timed = done if isinstance(done, Timed) else Timed(done, seconds)
     rounds.rates.append(timed.work / timed.seconds)
-    rounds.cpu.append(_cpu_seconds() - cpu)
+    rounds.cpu.append(cpu_seconds() - cpu)
     rounds.details.append(timed.detail)
 
 
-def _cpu_seconds() -> float:
+def cpu_seconds() -> float:
+    """What this process and its finished children have computed until now."""
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def on_cpu(run: Callable[[], float]) -> Callable[[], Timed]:
+    """The same work timed by the seconds that CPUs spent on it: every thread counts, other work on the machine counts less."""
+
+    def timed() -> Timed:
+        start = cpu_seconds()
+        work = run()
+        return Timed(work, cpu_seconds() - start)
+
+    return timed
 
 
 def _interval(values: Sequence[float]) -> tuple[float, float]:

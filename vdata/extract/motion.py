@@ -98,10 +98,13 @@ def motion_grid(
     Source: our own choice. The mean of the per-pixel field commutes with a later average pooling, the median does not.
     """
     _check_vectors(motion)
-    quarters, inter = _quarters(motion)
-    grid = _enlarge(quarters, _FINEST // block) if block <= _FINEST else _mean_of_four(quarters)
-    # A macroblock is intra as a whole, so one of its quarters answers for it.
-    kinds = np.where(inter[:, ::2, ::2], np.where(motion.skipped, np.uint8(SKIP), np.uint8(INTER)), np.uint8(INTRA))
+    if block == MACROBLOCK:
+        grid, inter = _macroblocks(motion)
+    else:
+        quarters, covered = _quarters(motion)
+        # A macroblock is intra as a whole, so one of its quarters answers for it.
+        grid, inter = _enlarge(quarters, _FINEST // block), covered[:, ::2, ::2]
+    kinds = np.where(inter, np.where(motion.skipped, np.uint8(SKIP), np.uint8(INTER)), np.uint8(INTRA))
     kind = _enlarge(kinds, MACROBLOCK // block)
     rows, columns = -(-height // block), -(-width // block)
     return grid[:, :rows, :columns], kind[:, :rows, :columns]
@@ -117,6 +120,24 @@ def _check_vectors(motion: MotionPass) -> None:
         raise ContractError("motion", "the grid needs H.264's vectors: partitions of 8 and 16 pixels in quarter pixels")
 
 
+def _macroblocks(motion: MotionPass) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.bool_]]:
+    """The field of macroblocks, (T, h, w, 2), and whether any vector covers each.
+
+    A partition's centre lies within its macroblock, and its share of it is one, two or four quarters: their weighted sum took
+    1.2 ms where painting quarters and averaging took 4.4 (175 frames, 464x256).
+    """
+    vectors, shape = motion.vectors, motion.skipped.shape
+    place = _first_cells(motion, shape) + (vectors["dst_y"] >> 4).astype(np.int32) * shape[2] + (vectors["dst_x"] >> 4)
+    quarters = vectors["w"].astype(np.int32) * vectors["h"] >> 6
+    field, inter = np.empty((motion.skipped.size, 2), np.int16), np.zeros(motion.skipped.size, np.bool_)
+    for axis, name in enumerate(("motion_x", "motion_y")):
+        # Sums of whole numbers, so float64 is exact; libavcodec's sign is turned.
+        total = np.bincount(place, quarters * vectors[name], motion.skipped.size)
+        field[:, axis] = np.rint(total / -4)
+    inter[place] = True
+    return field.reshape(*shape, 2), inter.reshape(shape)
+
+
 def _quarters(motion: MotionPass) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.bool_]]:
     """The field of 8x8 quarters of macroblocks, (T, 2 h, 2 w, 2), and whether a vector covers each.
 
@@ -129,8 +150,7 @@ def _quarters(motion: MotionPass) -> tuple[npt.NDArray[np.int16], npt.NDArray[np
     vectors, stride = motion.vectors, shape[2]
     wide, tall = vectors["w"] == MACROBLOCK, vectors["h"] == MACROBLOCK
     top, left = (vectors["dst_y"] - (vectors["h"] >> 1)) >> 3, (vectors["dst_x"] - (vectors["w"] >> 1)) >> 3
-    place = np.repeat(np.arange(num_frames, dtype=np.int32) * (shape[1] * stride), np.diff(motion.offsets))
-    place += top.astype(np.int32) * stride + left
+    place = _first_cells(motion, shape) + top.astype(np.int32) * stride + left
     packed = _packed(vectors)
     field[place] = packed
     for chosen, step in ((wide, 1), (tall, stride), (wide & tall, stride + 1)):
@@ -140,22 +160,18 @@ def _quarters(motion: MotionPass) -> tuple[npt.NDArray[np.int16], npt.NDArray[np
     return field.view(np.int16).reshape(*shape, 2), inter.reshape(shape)
 
 
+def _first_cells(motion: MotionPass, shape: tuple[int, ...]) -> npt.NDArray[np.int32]:
+    """(N,) where each vector's frame starts in a flattened field of `shape` (T, h, w)."""
+    starts = np.arange(shape[0], dtype=np.int32) * (shape[1] * shape[2])
+    return np.repeat(starts, np.diff(motion.offsets))
+
+
 def _packed(vectors: npt.NDArray[np.void]) -> npt.NDArray[np.int32]:
     """Dst - src of each vector, (dx, dy) as the two halves of one number."""
     pairs = np.empty((len(vectors), 2), np.int16)
     np.negative(vectors["motion_x"], out=pairs[:, 0], casting="unsafe")
     np.negative(vectors["motion_y"], out=pairs[:, 1], casting="unsafe")
     return pairs.view(np.int32)[:, 0]
-
-
-def _mean_of_four(quarters: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-    """The field of macroblocks. Four slices added took 2 ms where `reshape` and `sum` took 15 (300 frames, 340x256)."""
-    total = quarters[:, ::2, ::2].astype(np.int32)
-    for down, right in ((0, 1), (1, 0), (1, 1)):
-        total += quarters[:, down::2, right::2]
-    # To the nearest integer, halves to even: a half is lifted over the edge by an odd quotient alone.
-    total += 1 + (total >> 2 & 1)
-    return (total >> 2).astype(np.int16)
 
 
 def _enlarge(cells: npt.NDArray[T], times: int) -> npt.NDArray[T]:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import cast
 
 import av
 import av.error
@@ -19,6 +18,7 @@ import av.logging
 import numpy as np
 import numpy.typing as npt
 from av.sidedata.motionvectors import MotionVectors
+from av.sidedata.sidedata import SideDataContainer
 from av.video.frame import PictureType
 
 from vdata.errors import DecodeError
@@ -46,11 +46,15 @@ _DECODER_OPTIONS = {
     # The vectors stay as they are, and the pass takes 0.077 s of CPU in place of 0.089 s for 250 frames at 464x256.
     "skip_loop_filter": "all",
     "skip_idct": "all",
-    # A skipped macroblock exports a vector like any other. That it was skipped is said in this log alone; +0.013 s.
-    "debug": "mb_type",
     # Without it a damaged slice is concealed, and concealment invents vectors.
     "err_detect": "explode",
 }
+_MACROBLOCKS_TOLD = {"debug": "mb_type"}
+"""A skipped macroblock exports a vector like any other; that it was skipped is said in this log alone.
+
+It costs 12 ms of the 46 that the pass takes for 175 frames at 464x256: a printf for each macroblock. In a process with NumPy a
+printf takes twice its time, since NumPy brings libquadmath, which teaches printf a type of its own.
+"""
 _DEMUXER_OPTIONS = {"fpsprobesize": "0"}
 """Nobody asks for the rate, which libavformat finds by decoding: 0.5 ms for a clip of 175 frames in place of 1.1."""
 _P_SKIP, _B_SKIP = b"Sd"
@@ -85,7 +89,8 @@ class MotionPass:
     offsets: npt.NDArray[np.int64]
     """(T + 1,): the vectors of frame t are vectors[offsets[t] : offsets[t + 1]]."""
     skipped: npt.NDArray[np.bool_]
-    """(T, ceil(H / 16), ceil(W / 16)): macroblocks that the encoder skipped: predicted vector, no residual."""
+    """(T, ceil(H / 16), ceil(W / 16)): macroblocks that the encoder skipped: predicted vector, no residual. (T, 0, 0) where
+    nobody asked."""
     stream: StreamFacts | None = None
     """None for a pass that no decoder made."""
 
@@ -99,11 +104,15 @@ class MotionPass:
         return rows
 
 
-def read_motion(stream: bytes | str) -> MotionPass:
-    """What the decoder says of the first video stream, H.264, of an MP4 in memory or of a file's path.
+def read_motion(stream: bytes | str, *, skips: bool = True) -> MotionPass:
+    """What the decoder says of the first video stream of a file in memory or at a path.
 
     One pass at a time in a process: the types of macroblocks come from libav's log, which has one level for all threads. What
     other threads log meanwhile goes to Python's logging, at its debug level.
+
+    Args:
+        stream: the MP4's bytes, or a file's path.
+        skips: whether `skipped` is wanted, which is told of H.264 alone; without it, other codecs that export vectors do too.
 
     Raises:
         DecodeError: libavcodec finds damage in a packet, or does not tell the macroblock types of every frame.
@@ -114,9 +123,9 @@ def read_motion(stream: bytes | str) -> MotionPass:
     types, lines, vectors = list[str](), list[str](), [b""]
     source = stream if isinstance(stream, str) else io.BytesIO(stream)
     try:
-        with _macroblock_log() as log, av.open(source, "r", options=_DEMUXER_OPTIONS) as container:
+        with _macroblock_log(wanted=skips) as log, av.open(source, "r", options=_DEMUXER_OPTIONS) as container:
             video = container.streams.video[0]
-            video.codec_context.options = _DECODER_OPTIONS
+            video.codec_context.options = _DECODER_OPTIONS | (_MACROBLOCKS_TOLD if skips else {})
             video.codec_context.thread_count = 1
             for frame in container.decode(video):
                 types.append(_LETTERS[frame.pict_type])
@@ -128,7 +137,7 @@ def read_motion(stream: bytes | str) -> MotionPass:
     except av.error.FFmpegError as error:
         raise DecodeError("decoder_error", f"frame {len(types)} of the clip does not decode: {error}") from error
     offsets = np.cumsum([len(data) // VECTOR.itemsize for data in vectors], dtype=np.int64)
-    skipped = _skipped(lines, len(types), facts.width, facts.height)
+    skipped = _skipped(lines, len(types), facts.width, facts.height) if skips else np.empty((len(types), 0, 0), np.bool_)
     return MotionPass("".join(types), np.frombuffer(b"".join(vectors), VECTOR), offsets, skipped, facts)
 
 
@@ -144,8 +153,11 @@ def _facts(context: av.VideoCodecContext) -> StreamFacts:
 
 
 @contextmanager
-def _macroblock_log() -> Iterator[list[tuple[int, str, str]]]:
-    """The list that this thread's libav messages go to, debug ones too."""
+def _macroblock_log(*, wanted: bool) -> Iterator[list[tuple[int, str, str]]]:
+    """The list that this thread's libav messages go to, debug ones too; one that stays empty where they are not wanted."""
+    if not wanted:
+        yield []
+        return
     with _LOG:
         level = av.logging.get_level()
         av.logging.set_level(av.logging.DEBUG)
@@ -157,11 +169,13 @@ def _macroblock_log() -> Iterator[list[tuple[int, str, str]]]:
 
 
 def _vectors(frame: av.VideoFrame) -> bytes:
-    """The frame's vectors as the decoder wrote them. A look-up by name took twice the time of this loop."""
-    # The stubs say that iterating gives names, as with other mappings.
-    for side_data in cast("Iterable[object]", frame.side_data):
-        if isinstance(side_data, MotionVectors):
-            return bytes(side_data)
+    """The frame's vectors as the decoder wrote them. A look-up by name took 0.4 ms more for 175 frames at 464x256."""
+    # `frame.side_data` would keep the frame in a circle with its container until Python's garbage collector comes by: the decoder
+    # then writes into ever new memory, 4 ms of the 52 for those frames. The stubs know neither the argument nor the iteration.
+    side_data: Iterable[object] = SideDataContainer(frame)  # type: ignore[call-arg]
+    for item in side_data:
+        if isinstance(item, MotionVectors):
+            return bytes(item)
     return b""
 
 
