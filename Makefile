@@ -24,7 +24,7 @@ demo: setup ## Build the sample dataset, verify it, bench it, train SimCLR on it
 	$(BIN)/vdata demo
 
 test: setup ## Run the tests (no GPU needed).
-	$(BIN)/python -m pytest -m 'not slow and not soak'
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow and not soak'
 
 test-slow: setup ## Run the long tests too.
 	$(BIN)/python -m pytest -m 'not soak'

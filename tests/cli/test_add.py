@@ -18,11 +18,14 @@ def run(*words):
     return CliRunner().invoke(group, [str(word) for word in words])
 
 
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory):
-    """Shards of two of the sample's test videos, built by the command."""
-    out = tmp_path_factory.mktemp("cli-add") / "shards"
-    done = run("build", "--dataset", "sample", "--out", out, "--split", "test", "--limit", 4, "--extract", "keyframes")
+@pytest.fixture
+def shards(make_video, tmp_path):
+    """Shards of two videos, built by the command."""
+    for number in range(2):
+        make_video(f"root/v{number}.mp4", num_frames=50, seed=number)
+    out = tmp_path / "shards"
+    settings = ("--set", "clip.short_side=96", "--extract", "keyframes")
+    done = run("build", "--dataset", "folder", "--root", tmp_path / "root", "--out", out, *settings)
     assert done.exit_code == 0, done.output
     return out
 
@@ -30,12 +33,12 @@ def shards(tmp_path_factory):
 def test_a_field_is_added_and_told(shards):
     done = run("add", "slic", "--shards", shards, "--box-frames", "every:20", "--set", "slic.reduce=2")
     assert done.exit_code == 0, done.output
-    assert f"{shards / 'test'}: slic added to" in done.output
-    sample = vdata.open_shards(shards / "test")[0]
+    assert f"{shards}: slic added to" in done.output
+    sample = vdata.open_shards(shards)[0]
     frames = {*sample.boxes()["frame"].tolist()}
     assert frames <= {*range(0, sample.row["num_frames"], 20)}
     assert len(frames) > 1
-    content = json.loads((shards / "test/dataset.json").read_text())
+    content = json.loads((shards / "dataset.json").read_text())
     assert content["state"] == "complete"
     assert content["added"]["slic"]["config"]["frames"] == "every:20"
     assert content["added"]["slic"]["tools"] == tool_versions(("slic",))

@@ -148,8 +148,12 @@ def test_fields_that_were_not_built_say_how_to_add_them(shard_folder):
     for read, words in [
         (sample.motion, "vdata add motion"),
         (sample.motion_vectors, "motion.form=vectors"),
-        (sample.boxes, "vdata add"),
-        (lambda: sample.keyframe_jpeg(0), "build with --keyframes jpeg"),
+        (sample.boxes, "vdata add slic"),
+        (sample.audio, "vdata add audio"),
+        (sample.text, "vdata add text"),
+        (sample.tracklets, "vdata add tracklets"),
+        (sample.features, "vdata add features --checkpoint"),
+        (lambda: sample.keyframe_jpeg(0), r"vdata add keyframes --set keyframes\.form=jpeg"),
     ]:
         with pytest.raises(SchemaMismatchError, match=words):
             read()
