@@ -5,15 +5,14 @@ Apart from the extractors that fill them because readers of shards need the way 
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from vdata.config import check
 from vdata.errors import CorruptShardError
+from vdata.media.npy_codec import dump_npy, load_npy
 
 __all__ = ["BOX", "BOX_SOURCES", "Boxes", "boxes_of", "dump_boxes", "load_boxes"]
 
@@ -61,9 +60,7 @@ def dump_boxes(parts: Sequence[Boxes]) -> bytes:
     for part in parts:
         check(part.dtype == BOX, "boxes", part.dtype, f"must be of dtype {BOX}")
     boxes = np.concatenate([np.empty(0, BOX), *parts])
-    target = io.BytesIO()
-    np.lib.format.write_array(target, boxes, allow_pickle=False)
-    return target.getvalue()
+    return dump_npy(boxes)
 
 
 def load_boxes(member: bytes) -> Boxes:
@@ -72,10 +69,7 @@ def load_boxes(member: bytes) -> Boxes:
     Raises:
         CorruptShardError: the bytes are no `boxes.npy`.
     """
-    try:
-        boxes: npt.NDArray[Any] = np.load(io.BytesIO(member), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise CorruptShardError(f"a member of {len(member)} bytes is no boxes.npy: {error}") from error
+    boxes = load_npy(member, "boxes.npy")
     if boxes.dtype != BOX or boxes.ndim != 1:
         raise CorruptShardError(f"boxes.npy holds {boxes.dtype} {boxes.shape}, not the columns {', '.join(BOX.names or ())}")
     return boxes

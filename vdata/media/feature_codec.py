@@ -5,7 +5,6 @@ Apart from the network that fills it because readers of shards need the way back
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from vdata.config import check
 from vdata.errors import CorruptShardError
+from vdata.media.npy_codec import dump_npy, load_npy
 
 __all__ = ["Features", "dump_features", "load_features"]
 
@@ -31,9 +31,7 @@ def dump_features(features: npt.NDArray[np.floating[Any]]) -> bytes:
     largest = float(np.abs(features).max(initial=0.0))
     # NaN is not below anything either.
     check(largest <= _LARGEST, "features", largest, "must be finite and fit float16: has the network diverged?")
-    target = io.BytesIO()
-    np.lib.format.write_array(target, np.ascontiguousarray(features, np.float16), allow_pickle=False)
-    return target.getvalue()
+    return dump_npy(features.astype(np.float16))
 
 
 def load_features(member: bytes) -> Features:
@@ -42,10 +40,7 @@ def load_features(member: bytes) -> Features:
     Raises:
         CorruptShardError: the bytes are no `features.npy`.
     """
-    try:
-        features: npt.NDArray[Any] = np.load(io.BytesIO(member), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise CorruptShardError(f"a member of {len(member)} bytes is no features.npy: {error}") from error
+    features = load_npy(member, "features.npy")
     if features.dtype != np.float16 or features.ndim != 2:  # noqa: PLR2004
         raise CorruptShardError(f"features.npy holds {features.dtype} {features.shape}, not float16 (T, D)")
     return features

@@ -5,14 +5,12 @@ Apart from the extractor that fills them because readers of shards need the way 
 
 from __future__ import annotations
 
-import io
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from vdata.config import check
 from vdata.errors import CorruptShardError
+from vdata.media.npy_codec import dump_npy, load_npy
 
 __all__ = ["CORNERS", "TRACKLET", "Tracklets", "dump_tracklets", "load_tracklets"]
 
@@ -39,9 +37,7 @@ TRACKLET = np.dtype(
 def dump_tracklets(tracklets: Tracklets) -> bytes:
     """An npy of the rows. Equal rows give equal bytes."""
     check(tracklets.dtype == TRACKLET, "tracklets", tracklets.dtype, f"must be of dtype {TRACKLET}")
-    target = io.BytesIO()
-    np.lib.format.write_array(target, tracklets, allow_pickle=False)
-    return target.getvalue()
+    return dump_npy(tracklets)
 
 
 def load_tracklets(member: bytes) -> Tracklets:
@@ -50,10 +46,7 @@ def load_tracklets(member: bytes) -> Tracklets:
     Raises:
         CorruptShardError: the bytes are no `tracklets.npy`.
     """
-    try:
-        tracklets: npt.NDArray[Any] = np.load(io.BytesIO(member), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise CorruptShardError(f"a member of {len(member)} bytes is no tracklets.npy: {error}") from error
+    tracklets = load_npy(member, "tracklets.npy")
     if tracklets.dtype != TRACKLET or tracklets.ndim != 1:
         columns = ", ".join(TRACKLET.names or ())
         raise CorruptShardError(f"tracklets.npy holds {tracklets.dtype} {tracklets.shape}, not the columns {columns}")
