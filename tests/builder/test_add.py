@@ -117,15 +117,6 @@ def test_other_settings_are_refused_or_made_anew(bare, build_here, add_here, sma
     assert verify(bare).ok
 
 
-def test_what_was_built_is_not_made_anew(out, add_here, contents):
-    before = contents(out)
-    with pytest.raises(SchemaMismatchError, match=r"has 'motion\.npz' already, not from `vdata add motion`"):
-        add_here(out, "motion", {"block": 8})
-    assert {name: data for name, data in contents(out).items() if name.startswith("clips")} == {
-        name: data for name, data in before.items() if name.startswith("clips")
-    }
-
-
 class Moody(MotionExtractor):
     """Motion that fails for clips of one video."""
 
@@ -225,6 +216,7 @@ class Counted:
 
     Config = MotionExtractor.Config
     packages = ("pyarrow",)
+    reads_source = False
     fields = ()
 
     def __init__(self, config):
@@ -313,3 +305,63 @@ def test_a_file_that_is_told_by_its_hash_may_have_moved(bare, add_here, monkeypa
     assert add_here(bare, "told", {"model": "/elsewhere/b.onnx"}).shards == 0
     with pytest.raises(ConfigError, match="sha256 '1234', not '5678'"):
         add_here(bare, "told", {"sha256": "5678"})
+
+
+def test_again_makes_it_anew_everywhere(bare, add_here):
+    add_here(bare, "motion")
+    wanted = members(bare, "motion.npz")
+    (bare / "clips-000000.motion.tar").unlink()
+    report = add_here(bare, "motion", again=True)
+    assert report.shards == len(committed_shards(bare))
+    assert members(bare, "motion.npz") == wanted
+    assert verify(bare).ok
+
+
+def test_sources_that_are_away_are_told_before_anything_changes(out, add_here, small_root, contents):
+    before = contents(out)
+    small_root.rename(small_root.with_name("elsewhere"))
+    for name in ("audio", "text"):
+        with pytest.raises(ConfigError, match=f"{name} reads the sources, and '.*root' is not there: give --root"):
+            add_here(out, name)
+    assert contents(out) == before
+    assert add_here(out, "text", root=small_root.with_name("elsewhere")).tally.clips_failed == 0
+
+
+class Absent(MotionExtractor):
+    """Motion that needs a file which is away for one video."""
+
+    away = True
+    calls = 0
+
+    def __call__(self, clip):
+        type(self).calls += 1
+        if self.away and "v3" in clip.origin.video.video_id:
+            raise MediaError("missing", "it is away")
+        return super().__call__(clip)
+
+
+def test_what_was_missing_is_made_later_and_the_rest_is_kept(bare, add_here, monkeypatch):
+    monkeypatch.setitem(EXTRACTORS._entries, "motion", Absent)
+    failed = add_here(bare, "motion").tally.clips_failed
+    assert failed > 1
+    assert add_here(bare, "motion").shards == 0
+    monkeypatch.setattr(Absent, "away", False)
+    monkeypatch.setattr(Absent, "calls", 0)
+    add_here(bare, "motion", run=RunConfig(retry_failed=True))
+    assert Absent.calls == failed
+    assert len(members(bare, "motion.npz")) == len(members(bare, "mp4"))
+    assert verify(bare).ok
+
+
+def test_a_refused_field_leaves_no_trace(out, add_here, contents):
+    before = contents(out)
+    with pytest.raises(SchemaMismatchError, match="has 'motion"):
+        add_here(out, "motion", {"block": 8})
+    assert contents(out) == before
+    assert verify(out).ok
+
+
+def test_another_python_is_no_other_field(bare, add_here, monkeypatch):
+    add_here(bare, "motion")
+    monkeypatch.setattr("platform.python_version", lambda: "3.99.0")
+    assert add_here(bare, "motion").shards == 0

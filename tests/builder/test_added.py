@@ -99,3 +99,26 @@ def test_a_field_that_no_extractor_makes_is_kept(build_here, small_root, tmp_pat
 def test_settings_come_from_dataset_json(grown):
     added = json.loads((grown / "dataset.json").read_text())["added"]
     assert Addition.of("motion", added["motion"]["config"]).config.form == "vectors"
+
+
+def test_repair_goes_by_what_the_shard_has_not_by_what_was_asked_last(grown, orders_run_here, contents):
+    """An `--again` with other settings was cut off: this shard still has the old field."""
+    if not list(grown.glob("*.motion.tar")):
+        return
+    text = json.loads((grown / "dataset.json").read_text())
+    text["added"]["motion"]["config"]["form"] = "grid"
+    (grown / "dataset.json").write_text(json.dumps(text))
+    (grown / "SHA256SUMS").unlink()
+    before = (grown / f"{last(grown)}.motion.tar").read_bytes()
+    flip(grown / f"{last(grown)}.motion.tar")
+    assert repair(grown).shards[0].what == "built again: the original bytes came back"
+    assert (grown / f"{last(grown)}.motion.tar").read_bytes() == before
+
+
+def test_a_field_of_no_extractor_is_left_out_where_the_rows_are_lost(build_here, small_root, tmp_path, orders_run_here):
+    folder = build_here(small_root, tmp_path / "o", ("keyframes",))
+    text = json.loads((folder / "dataset.json").read_text())
+    (folder / "dataset.json").write_text(json.dumps({**text, "added": {"features": {"config": {}, "tools": {}}}}))
+    (folder / "SHA256SUMS").unlink()
+    (folder / f"{last(folder)}.parquet").unlink()
+    assert repair(folder).after.ok

@@ -6,7 +6,7 @@ import shutil
 import pyarrow as pa
 import pytest
 
-from vdata.errors import SchemaMismatchError
+from vdata.errors import CorruptShardError, SchemaMismatchError
 from vdata.records import Column, Failure
 from vdata.shards import open_shards
 from vdata.shards.amend import FieldWriter
@@ -166,3 +166,37 @@ def test_copying_gives_the_same_field_to_the_same_clips(folder, tmp_path):
     FieldWriter.copying(folder, bare, 0, "flow").commit()
     for path in folder.glob("clips-000000*"):
         assert (bare / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_damage_is_not_copied_into_a_new_row_file(write_shards, tmp_path):
+    folder = write_shards(tmp_path / "shards", parquet=True)
+    place = next(member for member in open_shards(folder)[0].row["members"] if member["name"] == "text.json")
+    content = bytearray((folder / place["file"]).read_bytes())
+    content[place["offset"] + 3] ^= 4
+    (folder / place["file"]).write_bytes(content)
+    with pytest.raises(CorruptShardError, match=r"text\.json' is damaged: mend it"):
+        write(folder).commit()
+    assert b"flow" not in (folder / place["file"]).read_bytes()
+
+
+def test_a_shard_without_its_sums_is_refused_at_once(folder):
+    (folder / "clips-000000.sha256").unlink()
+    with pytest.raises(CorruptShardError, match=r"clips-000000\.sha256 is not in .*run `vdata verify --repair` first"):
+        write(folder)
+
+
+def test_a_field_beside_the_clips_leaves_the_index_digest(folder):
+    digest = open_shards(folder).index.digest
+    write(folder).commit()
+    assert open_shards(folder).index.digest == digest
+
+
+def test_what_a_dead_worker_left_on_its_way_is_put_into_place_first(folder, tmp_path):
+    first = write(folder)
+    made = first._rewritten() if first.in_cells else first._beside()
+    (folder / ".ready").mkdir()
+    made.rename(folder / ".ready/clips-000000")
+    write(folder, "other", ["other.npy"], [], content=b"other %d").commit()
+    assert not (folder / ".ready").exists()
+    assert check_shard(folder, 0).damaged == ()
+    assert "other.npy" in open_shards(folder)[0]

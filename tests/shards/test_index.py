@@ -95,7 +95,10 @@ def test_digest_outlives_remaking_moving_and_adding(shard_folder, tmp_path, writ
     digest = open_index(shard_folder).digest
     shutil.rmtree(shard_folder / "index")
     assert open_index(shard_folder).digest == digest
-    assert open_index(write_shards(tmp_path / "more", extra={"flow.npy": b"12"})).digest != digest  # other places in the tar
+    # The same clips at other places, and in cells.
+    assert open_index(write_shards(tmp_path / "more", extra={"flow.npy": b"12"})).digest == digest
+    assert open_index(write_shards(tmp_path / "cells", parquet=True)).digest == digest
+    assert open_index(write_shards(tmp_path / "fewer", per_shard=3)).digest != digest
     moved = shutil.copytree(shard_folder, tmp_path / "copy", copy_function=shutil.copy)
     assert open_index(moved).digest == digest
     rows = read_rows(shard_folder, 1).to_pylist()
@@ -103,6 +106,26 @@ def test_digest_outlives_remaking_moving_and_adding(shard_folder, tmp_path, writ
     with replacing(shard_path(shard_folder, 1, ROWS)) as path:
         write_rows(path, pa.Table.from_pylist(rows, schema=row_schema()))
     assert open_index(shard_folder).digest == digest
+
+
+def test_an_index_that_another_process_swaps_in_meanwhile_is_not_mixed_with_ours(
+    shard_folder, tmp_path, write_shards, monkeypatch
+):
+    """Another rank, which saw a newer row file, puts its index into place between our writing and our opening."""
+    other = write_shards(tmp_path / "other", extra={"flow.npy": b"12"})
+    open_index(other)
+    shutil.rmtree(shard_folder / "index", ignore_errors=True)
+    swap = index_module._swap
+
+    def overtaken(new, place):
+        swap(new, place)
+        shutil.rmtree(place)
+        shutil.copytree(other / "index", place)
+
+    monkeypatch.setattr(index_module, "_swap", overtaken)
+    ours = write_index(shard_folder)
+    assert all(ours.row(i)["members"][0]["offset"] == ours.mp4_offset[i] for i in range(len(ours)))
+    assert "flow.npy" not in ours.members
 
 
 def test_an_added_column_is_an_array_and_changes_no_digest(shard_folder, add_column):

@@ -26,7 +26,7 @@ from vdata.errors import ConfigError
 from vdata.extract import EXTRACTORS
 from vdata.media.source import is_remote
 from vdata.media.url import Root, parse_root
-from vdata.shards.amend import add_stage
+from vdata.shards.amend import FieldWriter, add_stage
 from vdata.shards.dataset_json import DATASET_JSON, DatasetJson, read_dataset_json
 from vdata.shards.index import write_index
 from vdata.shards.layout import ERRORS, PLAN_FILE, clear_work, committed_shards, shard_name
@@ -49,6 +49,10 @@ class Addition:
     """The extractor's own Config."""
     tools: Mapping[str, str]
     """Versions of what decides the members' bytes."""
+    exts: tuple[str, ...] = ()
+    """Of the members, by which a shard that has them already is known before anything is begun."""
+    reads_source: bool = False
+    """Whether the source's own bytes are needed."""
 
     @classmethod
     def of(cls, name: str, settings: Mapping[str, Any] | None = None) -> Addition:
@@ -60,8 +64,9 @@ class Addition:
         """
         config: Any = from_mapping(EXTRACTORS[name].Config, settings or {}, f"{name}.")
         # A model or a list that is not there is told now, not by the first worker.
-        EXTRACTORS[name](config)
-        return cls(name, config, tool_versions((name,)))
+        extractor = EXTRACTORS[name](config)
+        exts = tuple(field.ext for field in extractor.fields)
+        return cls(name, config, tool_versions((name,)), exts, EXTRACTORS[name].reads_source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +106,8 @@ def add(
         folders: shard folders, as the splits of one dataset.
         addition: the field.
         root: where the sources are now, for fields that need them; None is where dataset.json says they were.
-        run: workers and cluster; `retry_failed` works on shards again in which a clip failed that another try may mend.
-        again: whether shards that have the field with other settings or tools get it anew; otherwise that is refused.
+        run: workers and cluster; `retry_failed` works again on the clips that failed and that another try may mend.
+        again: whether every shard gets the field anew; otherwise other settings or tools than those it was made with are refused.
         on_shard: called after every shard, with the shards done and all that were due.
         run_orders: what runs the tasks.
 
@@ -133,12 +138,14 @@ def note_of(addition: Addition) -> dict[str, Any]:
     return {"config": to_mapping(addition.config), "tools": dict(addition.tools)}
 
 
-def added_orders(folder: Path, shard: int, content: DatasetJson, plan: Plan, root: Root, names: Sequence[str]) -> list[AddOrder]:
-    """Orders that make the added fields of a shard once more, with the settings that dataset.json has, in this order."""
+def added_orders(
+    folder: Path, shard: int, content: DatasetJson, plan: Plan, root: Root, notes: Mapping[str, Mapping[str, Any]]
+) -> list[AddOrder]:
+    """Orders that make the added fields of a shard once more, in this order, with the settings that their notes have."""
     limits, videos = config_of(content).limit, _videos(plan, shard)
     orders = []
-    for name in names:
-        addition = Addition.of(name, content.added[name]["config"])
+    for name, note in notes.items():
+        addition = Addition.of(name, note["config"])
         orders.append(AddOrder(folder.absolute(), root, shard, videos, name, addition.config, note_of(addition), limits))
     return orders
 
@@ -159,14 +166,29 @@ class _Job:
         self.standing = len(committed_shards(folder)) - len(due)
         limits = config_of(content).limit
         located_plan = self._located(plan) if due else plan
+        if due:
+            self._check_possible(due[0])
         self.orders = [
             AddOrder(
                 folder.absolute(), self._root, shard, _videos(located_plan, shard), addition.name, addition.config, self._note,
-                limits, name, attempt=1,
+                limits, name, attempt=1, keep=not again,
             )
             for shard in due
         ]  # fmt: skip
         self._tally = Tally()
+
+    def _check_possible(self, shard: int) -> None:
+        """Nothing, or the error of what no task could do; nothing has been changed.
+
+        Raises:
+            ConfigError: the sources are needed, and their folder is not there.
+            SchemaMismatchError: the shards were built with members of those names.
+        """
+        if self._addition.reads_source and isinstance(self._root, Path) and not self._root.exists():
+            raise ConfigError(
+                f"{self._addition.name} reads the sources, and '{self._root}' is not there: give --root, where they are"
+            )
+        FieldWriter(self.folder, shard, self._addition.name, self._addition.exts, (), self._note).abort()
 
     def begin(self) -> None:
         """Notes in dataset.json what is being added; clears away what an interrupted run left."""
@@ -194,31 +216,32 @@ class _Job:
         due = []
         for shard in committed_shards(self.folder):
             found = read_added(self.folder, shard).get(self._addition.name)
-            if found is None or self._differs(shard, found) or (self._run.retry_failed and self._may_be_mended(shard)):
+            if found is not None and not self._again:
+                self._check_same(shard, found)
+            if found is None or self._again or (self._run.retry_failed and self._may_be_mended(shard)):
                 due.append(shard)
         return due
 
-    def _differs(self, shard: int, found: Mapping[str, Any]) -> bool:
-        """Whether a shard has the field otherwise, where that may be.
+    def _check_same(self, shard: int, found: Mapping[str, Any]) -> None:
+        """Nothing, or the error of a shard that has the field otherwise.
 
         Raises:
-            ConfigError: it may not.
+            ConfigError: names what differs.
         """
-        before, now = ({**note["config"], **note["tools"]} for note in (found, self._note))
-        # A file that is told by its hash may have moved.
-        moved = {"model", "checkpoint"} if "sha256" in now else set()
-        others = [key for key in sorted({*before, *now} - moved) if before.get(key) != now.get(key)]
-        if others and not self._again:
+        before, now = ({**_identity(note["config"]), **_identity(note["tools"])} for note in (found, self._note))
+        others = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
+        if others:
             key = others[0]
             raise ConfigError(
                 f"{shard_name(shard)} in '{self.folder}' has {self._addition.name} with {key} {before.get(key)!r}, "
                 f"not {now.get(key)!r}: give the same, or --again to make it anew in every shard"
             )
-        return bool(others)
 
     def _may_be_mended(self, shard: int) -> bool:
-        rows = read_rows(self.folder, shard, ["stage", "retryable"], suffix=ERRORS).to_pylist()
-        return any(row["retryable"] and row["stage"] == add_stage(self._addition.name) for row in rows)
+        rows = read_rows(self.folder, shard, ["stage", "retryable", "reason"], suffix=ERRORS).to_pylist()
+        mine = [row for row in rows if row["stage"] == add_stage(self._addition.name)]
+        # Sources that were away may be back.
+        return any(row["retryable"] or row["reason"] == "missing" for row in mine)
 
     def _located(self, plan: Plan) -> Plan:
         """The plan with what it does not save: signed URLs."""
@@ -226,6 +249,13 @@ class _Job:
             return plan
         split = self._content.split
         return located(plan, plan_splits(config_of(self._content), self._root, [split] if split else [])[split])
+
+
+def _identity(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What two notes must share: not Python's version, and not the name of a file that is told by its hash."""
+    told = {"model", "checkpoint"} if "sha256" in values else set()
+    kept = {key: value for key, value in values.items() if key not in told | {"python"}}
+    return {key: _identity(value) if isinstance(value, Mapping) else value for key, value in kept.items()}
 
 
 def _videos(plan: Plan, shard: int) -> dict[int, Any]:

@@ -22,6 +22,8 @@ from vdata.records import Failure, Video
 from vdata.shards.amend import FieldWriter, add_stage
 from vdata.shards.encoded import encoded_clip
 from vdata.shards.read import Sample
+from vdata.shards.replace import finish_replacements
+from vdata.shards.rows import read_added
 
 __all__ = ["AddOrder", "add_to_shard"]
 
@@ -48,6 +50,8 @@ class AddOrder:
     """As Order.attempt."""
     deadly: frozenset[int] = frozenset()
     """As Order.deadly."""
+    keep: bool = False
+    """Whether clips that have the field already keep it as it is."""
 
     def execute(self) -> Tally | Postponed:
         """Adds the field to the shard, and returns its sums.
@@ -71,12 +75,19 @@ def add_to_shard(order: AddOrder, extractor: Extractor) -> Tally | Postponed:
         CorruptShardError: a stored clip is damaged.
         DiskFullError: there is no room for the field.
     """
+    with committing(order.folder, order.run):
+        # Of a worker that died while it put this shard into place.
+        finish_replacements(order.folder)
     with full_disk_told(order.folder), Journal(order.folder, order.shard) as journal, ExitStack() as stack:
         exts = [field.ext for field in extractor.fields]
         writer = FieldWriter(order.folder, order.shard, order.name, exts, extractor.columns, order.note)
         stack.callback(writer.abort)
+        has = read_added(order.folder, order.shard) if order.keep else {}
         work = _Addition(order, writer, extractor, journal)
         for row in writer.rows:
+            if order.name in has and order.name in row["fields"]:
+                writer.keep(order.folder, row)
+                continue
             postponed = work.add(row)
             if postponed:
                 return postponed

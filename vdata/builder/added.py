@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import Any
 
 from vdata.builder.add import added_orders
 from vdata.builder.add_task import AddOrder
@@ -33,6 +34,9 @@ class AddedFields:
 
     def lost(self, shard: int, damaged: AbstractSet[str]) -> list[str]:
         """The fields of a shard that are damaged and that no extractor makes, as `features`: their own command must."""
+        if shard_name(shard) + ROWS in damaged:
+            # Whether the shard had them nobody can say: it is built without, and the build tells which shards lack a field.
+            return []
         return [name for name in self._names(shard) if name not in EXTRACTORS and not self._is_whole(shard, name, damaged)]
 
     def link_whole(self, shard: int, damaged: AbstractSet[str], place: Path) -> bool:
@@ -62,7 +66,7 @@ class AddedFields:
     def _next(self, order: Order, name: str, damaged: AbstractSet[str]) -> list[AddOrder]:
         """The order that makes one field again; none where it is there, or has been copied."""
         if not self._is_whole(order.shard, name, damaged):
-            return added_orders(order.folder, order.shard, self._content, self._plan, self._root, [name])
+            return added_orders(order.folder, order.shard, self._content, self._plan, self._root, self._note(order.shard, name))
         if name not in read_added(order.folder, order.shard):
             FieldWriter.copying(self._folder, order.folder, order.shard, name).commit()
         return []
@@ -70,6 +74,15 @@ class AddedFields:
     def _is_whole(self, shard: int, name: str, damaged: AbstractSet[str]) -> bool:
         """Whether the rows and the tar that hold a field are."""
         return not damaged & {shard_name(shard) + ROWS, _tar(shard, name)}
+
+    def _note(self, shard: int, name: str) -> dict[str, Any]:
+        """With what a field was made, by its name: by the rows, for dataset.json may have newer settings; empty for none's."""
+        if name not in EXTRACTORS:
+            return {}
+        try:
+            return {name: read_added(self._folder, shard)[name]}
+        except (CorruptShardError, FileNotFoundError):
+            return {name: self._content.added[name]}
 
     def _names(self, shard: int) -> list[str]:
         """The fields of a shard by its rows; where those are lost, all that were ever added."""

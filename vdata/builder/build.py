@@ -221,5 +221,6 @@ def _continued(saved: Plan, listed: Plan, job: _Job, folder: Path) -> Plan:
 
 
 def _orders(plan: Plan, job: _Job, folder: Path, run: str) -> list[Order]:
+    finish_replacements(folder)
     again = retryable_shards(folder) if job.run.retry_failed else ()
     return missing_orders(folder, plan, job.config, job.root, run, again)

@@ -175,8 +175,9 @@ class _Queue(Generic[T]):
         if self._deaths[case] < TRIES:
             self._on_retry(order, f"{what}: tried again{' alone, after the rest' if self._deaths[case] > 1 else ''}")
             (self._alone if self._deaths[case] > 1 else self._waiting).append(order)
-        elif video is None:
-            raise BuildFailedError(f"{TRIES} workers died before they began with {shard_name(order.shard)}: {error}") from error
+        elif video is None or video in order.deadly:
+            when = "before they began with" if video is None else "at the end of"
+            raise BuildFailedError(f"{TRIES} workers died {when} {shard_name(order.shard)}: {error}") from error
         else:
             self._on_retry(order, f"{what} {TRIES} times at video {video}: the video is given up")
             self._alone.append(replace(order, deadly=order.deadly | {video}))

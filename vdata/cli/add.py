@@ -30,8 +30,8 @@ __all__ = ["command"]
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="RUN/checkpoint.pt whose backbone gives `features`.")
 @click.option("--workers", type=click.IntRange(min=0), default=0, help="Tasks at a time.  [default: one a core]")
 @click.option("--address", default="", help="A Ray cluster to join, as auto or host:6379.  [default: Ray on this machine]")
-@click.option("--again", is_flag=True, help="Make it anew where shards have it with other settings or tools.")
-@click.option("--retry-failed", is_flag=True, help="Work again on shards with a failure that another try may mend.")
+@click.option("--again", is_flag=True, help="Make it anew in every shard, whatever they have.")
+@click.option("--retry-failed", is_flag=True, help="Work again on clips that failed and that another try may mend.")
 @box_frames_option
 @config_option
 @set_option

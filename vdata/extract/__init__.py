@@ -30,6 +30,8 @@ class Extractor(Protocol):
     """A frozen dataclass of the extractor's settings: `--set <name>.key=value`."""
     packages: ClassVar[tuple[str, ...]]
     """Distributions beside NumPy and PyAV that decide its bytes, as "scikit-image"; a resumed build needs the same versions."""
+    reads_source: ClassVar[bool]
+    """Whether it reads the source's own bytes, not the clip alone."""
 
     def __init__(self, config: Any) -> None:  # noqa: ANN401 - each extractor has its own Config
         """Takes the extractor's own Config; heavy set-up belongs here, it runs once a worker."""

@@ -58,6 +58,7 @@ class AudioExtractor:
 
     Config: ClassVar[type] = AudioConfig
     packages: ClassVar[tuple[str, ...]] = ()
+    reads_source: ClassVar[bool] = True
 
     def __init__(self, config: AudioConfig) -> None:
         self.config = config

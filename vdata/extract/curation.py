@@ -54,6 +54,7 @@ class CurationExtractor:
 
     Config: ClassVar[type] = CurationConfig
     packages: ClassVar[tuple[str, ...]] = ("opencv-contrib-python-headless",)
+    reads_source: ClassVar[bool] = False
 
     def __init__(self, config: CurationConfig) -> None:
         self.config = config

@@ -110,6 +110,7 @@ class DetectorExtractor:
         "opencv-contrib-python-headless",
         *(name for name in ("onnxruntime", "onnxruntime-gpu") if _installed(name)),
     )
+    reads_source: ClassVar[bool] = False
 
     def __init__(self, config: DetectorConfig) -> None:
         """Loads the model; without one, the extractor can only say what its member is.

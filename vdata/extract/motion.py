@@ -46,6 +46,7 @@ class MotionExtractor:
 
     Config: ClassVar[type] = MotionConfig
     packages: ClassVar[tuple[str, ...]] = ()
+    reads_source: ClassVar[bool] = False
 
     def __init__(self, config: MotionConfig) -> None:
         self.config = config

@@ -90,6 +90,7 @@ class TextExtractor:
 
     Config: ClassVar[type] = TextConfig
     packages: ClassVar[tuple[str, ...]] = ()
+    reads_source: ClassVar[bool] = True
 
     def __init__(self, config: TextConfig) -> None:
         """Reads the files of questions.

@@ -36,6 +36,7 @@ class FeatureExtractor:
 
     Config: ClassVar[type] = FeaturesConfig
     packages: ClassVar[tuple[str, ...]] = ("torch",)
+    reads_source: ClassVar[bool] = False
 
     def __init__(self, config: FeaturesConfig) -> None:
         """Loads the network.

@@ -7,6 +7,7 @@ vdata.shards.replace): a crash at any moment leaves the shard with the field or 
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from vdata.errors import SchemaMismatchError
+from vdata.errors import CorruptShardError, SchemaMismatchError
 from vdata.records import Column, Failure
 from vdata.shards.layout import ERRORS, ROWS, TAR, TEMPORARY, shard_name, shard_path, sync_file
 from vdata.shards.read import Sample
@@ -29,7 +30,20 @@ from vdata.shards.sums import SUMS, read_sums, write_sums
 from vdata.shards.tar import TarWriter
 from vdata.shards.write import ShardWriter
 
-__all__ = ["FieldWriter", "add_stage"]
+__all__ = ["FieldWriter", "add_stage", "sound_member"]
+
+
+def sound_member(sample: Sample, ext: str) -> bytes:
+    """A member's bytes, which are those that were stored.
+
+    Raises:
+        CorruptShardError: they are not. What is copied unchecked would be written anew with the hash of its damage.
+    """
+    content = sample[ext]
+    (digest,) = (member["sha256"] for member in sample.row["members"] if member["name"] == ext)
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise CorruptShardError(f"'{sample.key}.{ext}' is damaged: mend it with `vdata verify --repair` before a field is added")
+    return content
 
 
 def add_stage(name: str) -> str:
@@ -57,6 +71,7 @@ class FieldWriter:
             note: what the members depend on beside the clips: it is kept with the rows, see read_added.
 
         Raises:
+            CorruptShardError: the row file or the checksum file is damaged, or not there.
             SchemaMismatchError: the shard has a member of one of those extensions that was not added under `name`.
         """
         self._folder, self._shard, self._name = folder, shard, name
@@ -79,6 +94,8 @@ class FieldWriter:
         self._values: dict[str, Mapping[str, Any]] = {}
         self._failures: list[Failure] = []
         self._schema = read_schema(folder, shard)
+        # Now, not after hours of work.
+        self._sums = _sums_of(folder, shard)
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -109,6 +126,16 @@ class FieldWriter:
         else:
             self._entries[key] = [self._place(key, ext, content) for ext, content in members.items()]
 
+    def keep(self, source: Path, row: Mapping[str, Any]) -> None:
+        """The field of one clip as a row in `source` has it, whose settings are those of this writer.
+
+        Raises:
+            CorruptShardError: a member is damaged.
+        """
+        sample = Sample(source, row)
+        members = {ext: sound_member(sample, ext) for ext in self._exts if ext in sample}
+        self.add(row["key"], members, {column: row[column] for column in self._note["columns"]})
+
     def fail(self, failure: Failure) -> None:
         """Records a clip whose field could not be made; the shard's name is filled in here."""
         self._failures.append(failure)
@@ -136,11 +163,11 @@ class FieldWriter:
         rows, note = read_rows(source, shard), read_added(source, shard)[name]
         columns = [Column(column, rows.schema.field(column).type, "") for column in note["columns"]]
         writer = cls(folder, shard, name, note["exts"], columns, note)
+        # A clip may have been taken out for good since.
+        keys = {row["key"] for row in writer.rows}
         for row in rows.to_pylist():
-            sample = Sample(source, row)
-            if name in row["fields"]:
-                members = {ext: sample[ext] for ext in note["exts"] if ext in sample}
-                writer.add(row["key"], members, {column: row[column] for column in note["columns"]})
+            if name in row["fields"] and row["key"] in keys:
+                writer.keep(source, row)
         for failure in read_rows(source, shard, suffix=ERRORS).to_pylist():
             if failure["stage"] == add_stage(name):
                 writer.fail(Failure(**failure))
@@ -180,9 +207,8 @@ class FieldWriter:
             self._tar.close()
         write_rows(self._made(ROWS), self._table(), self._counts())
         write_rows(self._made(ERRORS), self._errors())
-        sums = read_sums(shard_path(self._folder, self._shard, SUMS))
         # The tar of a field that is replaced goes, even where no clip has the new one.
-        kept = {name: digest for name, digest in sums.items() if name != f"{shard_name(self._shard)}.{self._name}{TAR}"}
+        kept = {name: digest for name, digest in self._sums.items() if name != f"{shard_name(self._shard)}.{self._name}{TAR}"}
         made = {path.name: path for path in self._work.iterdir()}
         write_sums(self._made(SUMS), made, {name: digest for name, digest in kept.items() if name not in made})
         for path in self._work.iterdir():
@@ -200,7 +226,7 @@ class FieldWriter:
                 new = self._members.get(row["key"], {})
                 kept = [ext for ext in exts if ext in new or (ext in sample and ext not in self._before["exts"])]
                 own = {name: value for name, value in row.items() if name not in ("key", "members")}
-                writer.add(row["key"], own, {ext: new[ext] if ext in new else sample[ext] for ext in kept})
+                writer.add(row["key"], own, {ext: new[ext] if ext in new else sound_member(sample, ext) for ext in kept})
             for failure in self._errors().to_pylist():
                 writer.fail(Failure(**failure))
             writer.commit(self._counts())
@@ -265,3 +291,10 @@ class FieldWriter:
 
     def _made(self, suffix: str) -> Path:
         return shard_path(self._work, self._shard, suffix)
+
+
+def _sums_of(folder: Path, shard: int) -> dict[str, str]:
+    try:
+        return read_sums(shard_path(folder, shard, SUMS))
+    except FileNotFoundError as error:
+        raise CorruptShardError(f"{shard_name(shard)}{SUMS} is not in '{folder}': run `vdata verify --repair` first") from error

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from fractions import Fraction
 
-from vdata.errors import CorruptShardError
 from vdata.media.clip import EncodedClip
 from vdata.media.mp4 import packets
 from vdata.media.origin import Origin
 from vdata.records import Fragment, Keyframe, Picture
+from vdata.shards.amend import sound_member
 from vdata.shards.read import Sample
 
 __all__ = ["encoded_clip"]
@@ -21,10 +20,7 @@ def encoded_clip(sample: Sample, origin: Origin) -> EncodedClip:
     Raises:
         CorruptShardError: the bytes are not those that were stored.
     """
-    row, mp4 = sample.row, sample["mp4"]
-    (digest,) = (member["sha256"] for member in row["members"] if member["name"] == "mp4")
-    if hashlib.sha256(mp4).hexdigest() != digest:
-        raise CorruptShardError(f"'{sample.key}.mp4' is damaged: mend it with `vdata verify --repair` before a field is added")
+    row, mp4 = sample.row, sound_member(sample, "mp4")
     fragments = tuple(Fragment(**fragment) for fragment in row["fragments"])
     return EncodedClip(
         mp4=mp4,

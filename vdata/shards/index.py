@@ -66,7 +66,7 @@ class Index:
 
     folder: Path
     digest: str
-    """Changes when any clip or its place changes; the same after remaking, and after `vdata add`."""
+    """Changes when any clip changes; the same after remaking, and after `vdata add`."""
     files: tuple[str, ...]
     """Names of the files that hold members: tars, or row files whose cells they are."""
     members: Mapping[str, MemberPlaces]
@@ -232,7 +232,8 @@ def write_index(folder: Path) -> Index:
     header, arrays = _made(folder)
     try:
         _save(folder, header, arrays)
-        return _open(folder, header)
+        with contextlib.suppress(ValueError):
+            return _open(folder, header)
     except OSError as error:
         # A read-only folder, or another process that swaps its own index in at this moment.
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT):
@@ -303,6 +304,10 @@ def _open(folder: Path, header: Mapping[str, Any]) -> Index:
     # An empty file cannot be mapped; reading it costs nothing.
     paths = {name: folder / "index" / f"{name}.npy" for name in names}
     arrays = {name: np.load(path, mmap_mode="r" if header["num_clips"] else None) for name, path in paths.items()}
+    if _read_header(folder / "index") != header:
+        # Another process has swapped in an index of newer rows meanwhile: these arrays may be of either.
+        msg = f"the index of '{folder}' has changed while it was opened"
+        raise ValueError(msg)
     return _index(folder, header, arrays)
 
 

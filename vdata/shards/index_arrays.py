@@ -90,11 +90,11 @@ def _joined(parts: Sequence[Arrays], exts: Sequence[str]) -> Arrays:
 def digest_of(arrays: Mapping[str, npt.NDArray[Any]]) -> str:
     """A hash of the clips' and fragments' arrays.
 
-    The members' and columns' are left out: a field that is added changes no clip. So is mp4_file, which counts files as they
-    are met.
+    The members' and columns' are left out: a field that is added changes no clip. So are the places of the MP4s: mp4_file counts
+    files as they are met, and in a Parquet shard the cells of another field move those of the clips.
     """
     state = hashlib.sha256()
-    for name in sorted({*CLIP_ARRAYS, *FRAGMENT_ARRAYS} - {"mp4_file"}):
+    for name in sorted({*CLIP_ARRAYS, *FRAGMENT_ARRAYS} - {"mp4_file", "mp4_offset"}):
         state.update(f"{name} {arrays[name].dtype.str} {arrays[name].shape}\n".encode())
         state.update(np.ascontiguousarray(arrays[name]).data)
     return state.hexdigest()[:16]

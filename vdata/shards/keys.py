@@ -10,8 +10,9 @@ from vdata.config import check
 __all__ = ["check_key", "clip_key"]
 
 _MAX_STEM = 64
-_MAX_KEY = 90
-"""A USTAR name holds 100 bytes; the rest is for the dot and the extension."""
+_HASH_DIGITS = 12
+_MAX_KEY = 76
+"""A USTAR name holds 100 bytes; the rest is for the dot and the longest extension, felzenszwalb.boxes.npy."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -23,8 +24,8 @@ def clip_key(video_id: str, clip_in_video: int) -> str:
     """
     stem = _UNSAFE.sub("_", video_id)
     if stem != video_id or not 0 < len(stem) <= _MAX_STEM:
-        digest = hashlib.sha256(video_id.encode("utf-8", "surrogateescape")).hexdigest()[:12]
-        stem = f"{stem[:_MAX_STEM]}-{digest}"
+        digest = hashlib.sha256(video_id.encode("utf-8", "surrogateescape")).hexdigest()[:_HASH_DIGITS]
+        stem = f"{stem[: _MAX_STEM - 1 - _HASH_DIGITS]}-{digest}"
     return f"{stem}-{clip_in_video:05d}"
 
 

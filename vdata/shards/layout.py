@@ -85,10 +85,7 @@ def discard(folder: Path, shard: int) -> None:
 def clear_work(folder: Path) -> None:
     """Removes unfinished work and nothing else. Only for a folder that no other process writes to."""
     for path in [*(folder / TEMPORARY).glob("*"), *(path for path in folder.glob("*.tmp") if path.name != TEMPORARY)]:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+        _discard_path(path)
 
 
 def clear_leftovers(folder: Path) -> list[str]:
@@ -100,11 +97,16 @@ def clear_leftovers(folder: Path) -> list[str]:
     stale = [path for shard, _, path in shard_files(folder) if shard not in committed]
     stale += [path for path in folder.glob("*.tmp") if path not in stale]
     for path in stale:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+        _discard_path(path)
     return sorted(path.name for path in stale)
+
+
+def _discard_path(path: Path) -> None:
+    """Removes a file or a folder, which a loader that makes its index may move away meanwhile."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

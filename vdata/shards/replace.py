@@ -23,6 +23,10 @@ def replace_shard(folder: Path, shard: int, made: Path) -> None:
     """Puts a shard that lies finished in the folder `made`, on the same disk, into `folder`; `made` is gone afterwards."""
     place = folder / READY / shard_name(shard)
     place.parent.mkdir(exist_ok=True)
+    if place.exists():
+        # Of a worker that died in the middle of this: it must be in place before another comes.
+        finish_replacements(folder)
+        place.parent.mkdir(exist_ok=True)
     sync_folder(made)
     made.rename(place)
     sync_folder(place.parent)
