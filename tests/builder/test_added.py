@@ -39,7 +39,7 @@ def test_a_damaged_tar_of_a_field_costs_that_field_alone(grown, orders_run_here,
     before = contents(grown)
     flip(grown / f"{last(grown)}.motion.tar")
     report = repair(grown)
-    assert [item.what for item in report.shards] == ["built again: the original bytes came back"]
+    assert [item.what for item in report.shards] == ["its added fields made again: the original bytes came back"]
     assert report.after.ok, report.after.damaged
     assert orders_run_here == []
     assert contents(grown) == before
@@ -52,7 +52,7 @@ def test_a_lost_tar_of_a_field_needs_no_source(grown, small_root, orders_run_her
     small_root.rename(small_root.with_name("elsewhere"))
     for path in grown.glob("*.slic.tar"):
         path.unlink()
-    report = repair(grown, root=small_root.with_name("elsewhere"))
+    report = repair(grown)
     assert report.after.ok, report.after.damaged
     assert orders_run_here == []
     assert contents(grown) == before
@@ -111,7 +111,7 @@ def test_repair_goes_by_what_the_shard_has_not_by_what_was_asked_last(grown, ord
     (grown / "SHA256SUMS").unlink()
     before = (grown / f"{last(grown)}.motion.tar").read_bytes()
     flip(grown / f"{last(grown)}.motion.tar")
-    assert repair(grown).shards[0].what == "built again: the original bytes came back"
+    assert repair(grown).shards[0].what == "its added fields made again: the original bytes came back"
     assert (grown / f"{last(grown)}.motion.tar").read_bytes() == before
 
 

@@ -9,11 +9,13 @@ import pytest
 
 import vdata
 from vdata.errors import ConfigError, CorruptShardError, SchemaMismatchError
+from vdata.media.box_codec import boxes_of, dump_boxes
 from vdata.media.config import ClipConfig, LimitConfig
 from vdata.media.cut import cut
 from vdata.media.motion_codec import dump_grid, dump_vectors
 from vdata.records import Column, Video
 from vdata.shards import ShardWriter, open_shards, row_schema
+from vdata.shards.amend import FieldWriter
 
 KEYFRAMES = Column("keyframes", pa.list_(pa.struct([("frame", pa.int32()), ("offset", pa.int64()), ("size", pa.int64())])), "")
 
@@ -182,3 +184,17 @@ def test_damaged_and_missing_tars_name_file_and_key(shard_folder):
     tar.unlink()
     with pytest.raises(CorruptShardError, match=r"clips-000000.tar.* is not there"):
         samples[0]["mp4"]
+
+
+def test_boxes_of_one_source_or_of_all(shard_folder):
+    parts = {"slic": boxes_of(0, [[0, 0, 4, 4]], "slic"), "person": boxes_of(12, [[1, 1, 3, 9]], "person", 0.5)}
+    for name, boxes in parts.items():
+        writer = FieldWriter(shard_folder, 0, name, [f"{name}.boxes.npy"], [], {"config": {}, "tools": {}})
+        writer.add(writer.rows[0]["key"], {f"{name}.boxes.npy": dump_boxes([boxes])}, {})
+        writer.commit()
+    sample = open_shards(shard_folder)[0]
+    assert np.array_equal(sample.boxes("person"), parts["person"])
+    assert np.array_equal(sample.boxes("person", "slic"), np.concatenate([parts["person"], parts["slic"]]))
+    assert np.array_equal(sample.boxes(), np.concatenate([parts["slic"], parts["person"]]))
+    with pytest.raises(SchemaMismatchError, match=r"has no 'detector\.boxes\.npy', .*`vdata add detector"):
+        sample.boxes("detector")

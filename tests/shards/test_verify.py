@@ -1,4 +1,5 @@
 import hashlib
+import json
 import os
 import subprocess
 import tarfile
@@ -239,8 +240,16 @@ def test_folder_counts_and_state(complete):
     ]
 
 
-def test_a_stale_index(complete):
+def test_a_copy_with_other_times_is_not_damaged(complete):
     os.utime(complete / f"{SHARDS[0]}.parquet", ns=(1, 1))
+    assert found(complete) == []
+
+
+def test_a_stale_index(complete):
+    header = complete / "index/index.json"
+    content = json.loads(header.read_text())
+    content["rows"][0][1] += 1
+    header.write_text(json.dumps(content))
     assert [file for _, _, file in found(complete)] == ["index"]
 
 

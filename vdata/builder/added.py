@@ -39,15 +39,15 @@ class AddedFields:
             return []
         return [name for name in self._names(shard) if name not in EXTRACTORS and not self._is_whole(shard, name, damaged)]
 
-    def link_whole(self, shard: int, damaged: AbstractSet[str], place: Path) -> bool:
-        """Whether tars of added fields are all that is damaged in a shard; then its other files are linked into `place`."""
-        tars = {_tar(shard, name) for name in self._names(shard)}
-        if not damaged or damaged - tars:
-            return False
+    def alone(self, shard: int, damaged: AbstractSet[str]) -> bool:
+        """Whether tars of added fields are all that is damaged in a shard."""
+        return bool(damaged) and damaged <= {_tar(shard, name) for name in self._names(shard)}
+
+    def link_whole(self, shard: int, damaged: AbstractSet[str], place: Path) -> None:
+        """Links the files of a shard that are whole into `place`."""
         for found, _, path in shard_files(self._folder):
             if found == shard and path.name not in damaged:
                 os.link(path, place / path.name)
-        return True
 
     def add(self, orders: Sequence[Order], damaged: Mapping[int, AbstractSet[str]], run: RunConfig) -> None:
         """Gives each shard, which lies in its order's folder, the fields that it had, in the order in which it got them.

@@ -153,8 +153,10 @@ class _Repair:
             if not order.videos and not shard_path(self._folder, shard, ROWS).exists():
                 discard(self._folder, shard)
                 yield ShardRepair(shard_name(shard), mended=True, what="cleared: neither plan nor row file knows it")
+            elif added.alone(shard, self._damaged[shard]) and not added.lost(shard, self._damaged[shard]):
+                orders.append(order)
             elif gone := _gone(self._folder, order) if order.videos else [f"{PLAN_FILE} does not name it"]:
-                yield _left(shard, _listed(gone))
+                yield _left(shard, f"{_listed(gone)}; --root says where they are now")
             elif lost := added.lost(shard, self._damaged[shard]):
                 yield _left(shard, f"its {_listed(lost)} are damaged: make them anew first, `vdata add {lost[0]} --again`")
             else:
@@ -173,19 +175,21 @@ class _Repair:
                 shutil.rmtree(order.folder, ignore_errors=True)
                 order.folder.mkdir(parents=True)
                 stack.callback(shutil.rmtree, order.folder, ignore_errors=True)
-            linked = [order for order in orders if added.link_whole(order.shard, self._damaged[order.shard], order.folder)]
+            linked = [order for order in orders if added.alone(order.shard, self._damaged[order.shard])]
+            for order in linked:
+                added.link_whole(order.shard, self._damaged[order.shard], order.folder)
             made = linked + [order for order, _ in run_orders([order for order in orders if order not in linked], self._run)]
             added.add(made, self._damaged, self._run)
             for order in made:
-                yield self._settle(order)
+                yield self._settle(order, "its added fields made again" if order in linked else "built again")
 
-    def _settle(self, order: Order) -> ShardRepair:
+    def _settle(self, order: Order, how: str) -> ShardRepair:
         """Puts a shard that was built again into the old one's place, or leaves the old one."""
         name = shard_name(order.shard)
         rows_whole = name + ROWS not in self._damaged[order.shard]
         if other := (_other_members if rows_whole else _lost_names)(self._folder, order):
             return _left(order.shard, f"built again, these came out otherwise: {_listed(other)}; have their sources changed?")
-        what = f"built again: {_compared(self._folder, order)}"
+        what = f"{how}: {_compared(self._folder, order)}"
         replace_shard(self._folder, order.shard, order.folder)
         return ShardRepair(name, mended=True, what=what)
 

@@ -223,15 +223,19 @@ class Sample:
         """
         return load_vectors(self._field("vectors.npz", "motion --set motion.form=vectors"))
 
-    def boxes(self) -> Boxes:
-        """The boxes of all sources, a structured array (N,), dtype vdata.media.box_codec.BOX: pixels of the coded frame.
+    def boxes(self, *sources: str) -> Boxes:
+        """The boxes of these sources, or of all, a structured array (N,), dtype vdata.media.box_codec.BOX.
+
+        Corners are in pixels of the coded frame. A source is an extractor's name; the column `source` counts them by
+        vdata.media.box_codec.BOX_SOURCES.
 
         Raises:
-            SchemaMismatchError: the shards hold no boxes.
+            SchemaMismatchError: the shards hold no boxes of such a source, or none at all.
         """
-        exts = [ext for ext in self.exts if ext.endswith("boxes.npy")]
-        if not exts:
-            raise self._lacks("boxes.npy", "slic")
+        exts = [f"{name}.boxes.npy" for name in sources] or [ext for ext in self.exts if ext.endswith("boxes.npy")]
+        for ext in exts or ["slic.boxes.npy"]:
+            if ext not in self:
+                raise self._lacks(ext, ext.partition(".")[0])
         return np.concatenate([load_boxes(self[ext]) for ext in exts])
 
     def tracklets(self) -> Tracklets:
