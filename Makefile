@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps motion-vector-extractor==2.0.0
 	@touch $@
 
-demo: setup ## Build the sample dataset, verify it, bench it, train SimCLR on it (5 to 9 minutes on 2 cores).
+demo: setup ## Build the sample dataset, verify it, bench it, train SimCLR on it (about 5 minutes on 2 cores).
 	$(BIN)/vdata demo
 
 test: setup ## Run the tests (no GPU needed).
