@@ -21,7 +21,6 @@ from vdata.config import check
 from vdata.extract._frames import check_frames, chosen_frames
 from vdata.media.box_codec import Boxes, boxes_of, dump_boxes
 from vdata.media.clip import EncodedClip
-from vdata.records import Field
 
 __all__ = [
     "PACKAGES",
@@ -30,7 +29,6 @@ __all__ = [
     "boxes_member",
     "corners_of",
     "kept",
-    "member_field",
     "one_thread",
     "reduced",
     "smoothed",
@@ -69,12 +67,6 @@ class SegmentConfig:
         check(1 <= self.reduce <= 8, f"{self.section}.reduce", self.reduce, "must be in [1, 8]")  # noqa: PLR2004 - 2 pixels of 16
         engines = ("skimage", "opencv")
         check(self.engine in engines, f"{self.section}.engine", self.engine, "must be 'skimage' or 'opencv'")
-
-
-def member_field(name: str, doc: str) -> Field:
-    """The boxes that the extractor `name` adds, in a member of its own."""
-    axes = "N (frame, x0, y0, x1, y1, score, source, class)"
-    return Field(name, f"{name}.boxes.npy", "struct", axes, "pixels of the coded frame", doc)
 
 
 def boxes_member(clip: EncodedClip, config: C, label_maps: Callable[[npt.NDArray[np.uint8], C], Iterable[Labels]]) -> bytes:

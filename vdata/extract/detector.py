@@ -14,12 +14,12 @@ import numpy.typing as npt
 from vdata.config import check
 from vdata.errors import ConfigError
 from vdata.extract import EXTRACTORS, Extracted
+from vdata.extract._boxes import member_field
 from vdata.extract._detector_outputs import Detections, OutputName
 from vdata.extract._frames import check_frames, chosen_frames
 from vdata.extract._letterbox import Letterbox, Place
 from vdata.extract._nms import suppress
 from vdata.extract._onnx import DetectorModel
-from vdata.extract._segments import member_field
 from vdata.media.box_codec import Boxes, boxes_of, dump_boxes
 from vdata.media.clip import EncodedClip
 from vdata.records import Column, Field

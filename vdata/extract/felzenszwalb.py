@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from vdata.config import check
 from vdata.extract import EXTRACTORS, Extracted
-from vdata.extract._segments import PACKAGES, Labels, SegmentConfig, boxes_member, member_field, one_thread, smoothed
+from vdata.extract._boxes import member_field
+from vdata.extract._segments import PACKAGES, Labels, SegmentConfig, boxes_member, one_thread, smoothed
 from vdata.media.clip import EncodedClip
 from vdata.records import Column, Field
 
