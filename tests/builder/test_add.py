@@ -19,6 +19,7 @@ from vdata.builder.task import TRIES, Postponed
 from vdata.errors import ConfigError, CorruptShardError, DecodeError, MediaError, SchemaMismatchError, UnknownNameError
 from vdata.extract import EXTRACTORS, Extracted
 from vdata.extract.motion import MotionExtractor
+from vdata.media.motion_codec import INTRA
 from vdata.records import Column
 from vdata.shards.dataset_json import read_dataset_json
 from vdata.shards.layout import committed_shards
@@ -63,6 +64,27 @@ def test_what_is_added_equals_what_is_built(build_here, add_here, small_root, tm
         }
     sums = [json.loads((folder / "dataset.json").read_text())["counts"]["bytes"] for folder in (added, built)]
     assert sums[0] == sums[1]
+
+
+def test_motion_is_added_to_three_layers_from_their_own_pictures(build_here, add_here, small_root, tmp_path):
+    """Near what the build finds, which had the source's frames; and the same every time."""
+    layered = {"clip": {"short_side": 64, "seconds": 0.5, "layers": 3, "gop": 8, "min_seconds": 0.1}}
+    built = build_here(small_root, tmp_path / "built", ("keyframes", "motion"), **layered)
+    bare, again = (build_here(small_root, tmp_path / name, ("keyframes",), **layered) for name in ("bare", "again"))
+    assert add_here(bare, "motion").tally.clips_failed == 0
+    add_here(again, "motion")
+    assert members(bare, "mp4") == members(built, "mp4")
+    assert members(bare, "motion.npz") == members(again, "motion.npz")
+    assert verify(bare, decode=True).ok
+    for sample in vdata.open_shards(bare):
+        (ours, kinds), (theirs, _) = sample.motion(), vdata.open_shards(built)[sample.key].motion()
+        assert ours.shape == theirs.shape
+        assert len(ours) == sample.row["num_frames"]
+        for t in range(len(ours)):
+            if t % 8:
+                assert np.abs(np.median(ours[t], axis=(0, 1)) - np.median(theirs[t], axis=(0, 1))).max() <= 2  # quarter pixels
+            else:
+                assert (kinds[t] == INTRA).all()
 
 
 def test_the_clips_files_are_not_touched(bare, add_here):

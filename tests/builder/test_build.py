@@ -85,6 +85,22 @@ def test_two_worker_counts_give_the_same_bytes_and_the_sums_hold(root, tmp_path)
 
 
 @pytest.mark.ray
+@pytest.mark.parametrize("form", ["tar", "parquet"])
+def test_three_layers_give_the_same_bytes_with_two_worker_counts(root, tmp_path, form):
+    config = resolve("folder", settings=SMALL | {"clip": SMALL["clip"] | {"layers": 3}, "format": form})
+    for workers in (1, 2):
+        report = build(config, root, tmp_path / str(workers), run=RunConfig(workers=workers))
+        assert report.reconciles
+        assert report.splits[""].counts()["videos_built"] == 6
+    one, two = (open_shards(tmp_path / str(workers)) for workers in (1, 2))
+    assert tars(tmp_path / "1") == tars(tmp_path / "2")
+    assert [sample["mp4"] for sample in one] == [sample["mp4"] for sample in two]
+    assert [sample["motion.npz"] for sample in one] == [sample["motion.npz"] for sample in two]
+    assert {(sample.row["structure"], sample.row["gop"]) for sample in one} == {("ibbbp", 16)}
+    assert verify(tmp_path / "2", decode=True).ok
+
+
+@pytest.mark.ray
 def test_a_second_run_builds_only_what_is_missing(root, tmp_path):
     config = resolve("folder", settings=SMALL)
     out = tmp_path / "out"

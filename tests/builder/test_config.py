@@ -39,9 +39,10 @@ def test_the_config_comes_back_from_its_plain_values():
         ("folder", ("moton",), {}, "no extractor is named 'moton'. Did you mean 'motion'?"),
         ("folder", None, {"clp": {}}, "no settings section is named 'clp'. Did you mean 'clip'?"),
         ("folder", None, {"clip": {"gopp": 3}}, "no setting is named 'clip.gopp'. Did you mean 'clip.gop'?"),
-        ("folder", None, {"clip": {"gop": 0}}, "clip.gop (0) must be in [1, 250]"),
+        ("folder", None, {"clip": {"gop": 251}}, "clip.gop (251) must be in [1, 250]"),
+        ("folder", None, {"clip": {"gop": 18, "layers": 3}}, "clip.gop (18) must be a multiple of 4 with clip.layers=3"),
         ("folder", None, {"clip": {"gop": "many"}}, "clip.gop ('many') must be of type int"),
-        ("folder", None, {"clip": {"layers": 3}}, "clip.layers (3) must be one of 1"),
+        ("folder", None, {"clip": {"layers": 2}}, "clip.layers (2) must be one of 1, 3"),
         ("folder", None, {"clip": {"fps": "fast"}}, "clip.fps ('fast') must be a number or a fraction"),
         ("folder", None, {"clip": 3}, "clip (3) must be a table of settings"),
         ("folder", None, {"format": "zip"}, "format ('zip') must be one of tar, parquet"),
@@ -54,6 +55,12 @@ def test_each_mistake_is_named(dataset, extract, settings, words):
         resolve(dataset, extract, settings)
     assert words in str(caught.value)
     assert isinstance(caught.value, UnknownNameError) == words.startswith(("no dataset", "no extractor", "no settings section"))
+
+
+@pytest.mark.parametrize(("settings", "gop"), [({}, 12), ({"layers": 3}, 16), ({"layers": 3, "gop": 8}, 8), ({"gop": 16}, 16)])
+def test_a_gop_that_nobody_names_is_the_structure_s_own_and_is_stored_as_a_number(settings, gop):
+    config = resolve("folder", settings={"clip": settings})
+    assert config.clip.gop == config.to_mapping()["clip"]["gop"] == gop
 
 
 def test_workers_default_to_the_cores_of_this_process():

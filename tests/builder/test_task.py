@@ -1,5 +1,10 @@
 """Single tasks, without Ray: what is asked of the format reaches the shard."""
 
+import inspect
+import io
+import sys
+
+import av
 import numpy as np
 import pytest
 
@@ -8,6 +13,7 @@ from vdata.builder import resolve
 from vdata.builder.plan import make_plan
 from vdata.builder.task import Order, build_shard
 from vdata.datasets import DATASETS
+from vdata.extract import EXTRACTORS
 from vdata.shards.rows import read_schema
 from vdata.shards.schema import cell_names
 
@@ -48,6 +54,49 @@ def test_both_formats_hold_the_same_samples(build_in):
         assert np.array_equal(new.keyframe(0), old.keyframe(0))
     again, _ = build_in("parquet")
     assert (again / "clips-000000.parquet").read_bytes() == (cells / "clips-000000.parquet").read_bytes()
+
+
+def decoded(mp4):
+    with av.open(io.BytesIO(mp4)) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+@pytest.mark.parametrize("form", ["tar", "parquet"])
+def test_samples_of_three_layers_are_read_as_any_other(build_in, form):
+    extract = ("keyframes", "motion", "curation", "slic")
+    folder, tally = build_in(form, extract, clip={"layers": 3, "seconds": 1.0, "short_side": 96})
+    assert tally.clips_failed == 0
+    assert len(open_shards(folder)) >= 3
+    for sample in open_shards(folder):
+        whole, num_frames = decoded(sample["mp4"]), sample.row["num_frames"]
+        assert (sample.row["structure"], sample.row["gop"], len(whole)) == ("ibbbp", 16, num_frames)
+        for start, step in ((0, 1), (1, 2), (3, 4), (num_frames - 1, 1)):
+            assert np.array_equal(sample.frames(start, num_frames, step), whole[start::step])
+        for k, fragment in enumerate(sample.row["fragments"]):
+            assert np.array_equal(sample.keyframe(k), whole[fragment["first_frame"]])
+        assert len(sample.motion()[0]) == num_frames
+
+
+def test_motion_is_encoded_for_those_alone_who_ask_for_it(build_in, monkeypatch):
+    asked, module = [], sys.modules[build_shard.__module__]
+    real = module.cut
+
+    def cut(*args, with_motion):
+        asked.append(with_motion)
+        return real(*args, with_motion=with_motion)
+
+    monkeypatch.setattr(module, "cut", cut)
+    for extract, wanted in ((("keyframes",), False), (("keyframes", "curation"), True), ((), False), (("motion",), True)):
+        build_in("tar", extract, clip={"layers": 3, "short_side": 96})
+        assert set(asked) == {wanted}
+        asked.clear()
+
+
+def test_every_extractor_that_reads_motion_says_so():
+    """Of those that come with vdata, by their source."""
+    for name in EXTRACTORS:
+        source = inspect.getsource(inspect.getmodule(EXTRACTORS[name]))
+        assert EXTRACTORS[name].reads_motion == ("clip.motion" in source), name
 
 
 def test_the_cells_are_those_that_the_extractors_declare(build_in):

@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -131,8 +132,9 @@ def cells_of(known: truth.Truth, t: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("velocity", DIRECTIONS + FRACTIONS)
-def test_median_of_the_grid_is_the_known_pan(make_video, velocity):
-    clip = clip_of(make_video(num_frames=24, velocity=velocity), short_side=96)
+@pytest.mark.parametrize("layers", [1, 3])
+def test_median_of_the_grid_is_the_known_pan(make_video, velocity, layers):
+    clip = clip_of(make_video(num_frames=24, velocity=velocity), short_side=96, layers=layers)
     for block in (16, 8, 4):
         grid, kind = load_grid(extract(clip, block=block))
         for t in range(clip.num_frames):
@@ -141,6 +143,27 @@ def test_median_of_the_grid_is_the_known_pan(make_video, velocity):
                 assert (kind[t] == INTRA).all()
             else:
                 assert np.abs(np.median(grid[t][kind[t] != INTRA], axis=0) / 4 - velocity).max() <= 0.5
+
+
+@pytest.mark.parametrize("settings", [{}, {"block": 8}, {"form": "vectors"}])
+def test_motion_of_three_layers_is_what_one_layer_of_that_gop_gives(make_video, settings):
+    """Byte for byte: the frames are encoded a second time as that one layer."""
+    path = make_video(num_frames=40, velocity=(4.0, 0.0))
+    one, three = (clip_of(path, short_side=96, layers=layers, gop=16) for layers in (1, 3))
+    assert one.mp4 != three.mp4
+    assert extract(three, **settings) == extract(one, **settings)
+
+
+def test_motion_of_stored_three_layers_is_that_of_their_own_pictures(make_video):
+    """As `vdata add motion` finds them, without the frames of the source: a pan still has dx = +4 in every frame."""
+    clip = replace(clip_of(make_video(num_frames=40, velocity=(4.0, 0.0)), short_side=96, layers=3), p_only=b"")
+    for block in (16, 8, 4):
+        grid, kind = load_grid(extract(clip, block=block))
+        assert len(grid) == 40
+        for t in range(40):
+            assert (clip.motion.types[t] == "I") == (t % 16 == 0)
+            if t % 16:
+                assert np.abs(np.median(grid[t][kind[t] != INTRA], axis=0) / 4 - (4, 0)).max() <= 0.5
 
 
 def test_camera_motion_agrees_with_phase_correlation(videos_root):

@@ -10,7 +10,7 @@ import pytest
 
 from vdata.errors import ConfigError, CorruptShardError, MediaError
 from vdata.media import audio_codec
-from vdata.media.audio_codec import dump_flac, load_flac
+from vdata.media.audio_codec import dump_flac, flac_form, load_flac, load_flac_part
 from vdata.media.config import LimitConfig
 
 RATE = 48000
@@ -114,3 +114,43 @@ def test_the_encoder_may_use_no_instruction_that_another_cpu_lacks(monkeypatch):
     )
     dump_flac(noise(100), RATE)
     assert asked[0][asked[0].index("-cpuflags") + 1] == "0"
+
+
+@pytest.mark.parametrize("rate", [8000, RATE])
+@pytest.mark.parametrize("num_samples", [16, 4096, 4097, 20_000, 100_001])
+def test_a_part_is_that_part_of_the_whole(num_samples, rate):
+    """From the first block on, in the last ones, across blocks: ffmpeg finds a place in long files only."""
+    samples = noise(num_samples)
+    flac = dump_flac(samples, rate)
+    assert flac_form(flac) == (rate, num_samples)
+    edges = np.random.default_rng(0).integers(0, num_samples, (20, 2))
+    for low, high in [(0, num_samples), (num_samples - 1, num_samples), *np.sort(edges, axis=1).tolist()]:
+        part = load_flac_part(flac, low, high + (low == high))
+        assert part.dtype == np.int16
+        assert np.array_equal(part, samples[low : high + (low == high)])
+
+
+def test_damage_shows_in_the_part_that_has_it():
+    samples = noise(100_000)
+    flac = bytearray(dump_flac(samples, RATE))
+    flac[len(flac) // 2 : len(flac) // 2 + 300] = bytes(300)
+    seen = 0
+    for start in range(0, 100_000, 5000):
+        try:
+            part = load_flac_part(bytes(flac), start, start + 5000)
+        except CorruptShardError:
+            seen += 1
+        else:
+            assert np.array_equal(part, samples[start : start + 5000])
+    assert 1 <= seen <= 5
+
+
+def test_what_is_no_flac_or_ends_early_has_no_part():
+    flac = dump_flac(noise(100_000), RATE)
+    with pytest.raises(CorruptShardError, match="does not begin as a mono FLAC of 16 bits"):
+        flac_form(b"RIFF" + flac[4:])
+    for bad in (b"", flac[:30], flac[:50], flac[: len(flac) // 2]):
+        with pytest.raises(CorruptShardError):
+            load_flac_part(bad, 90_000, 95_000)
+    with pytest.raises(CorruptShardError, match=r"not all of 90000 to 100001"):
+        load_flac_part(flac, 90_000, 100_001)

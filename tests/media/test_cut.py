@@ -1,11 +1,14 @@
 """The cut against other decoders: counts, times, colours, sizes, damage."""
 
 import io
+import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 
 import av
 import cv2
@@ -45,16 +48,20 @@ def test_every_good_video_gives_all_its_frames(videos_root):
                 check_clip(clip)
 
 
-def test_any_run_of_fragments_decodes_to_the_same_frames(make_video):
-    (clip,) = cut_all(make_video(num_frames=50), ClipConfig(short_side=96, gop=8))
+@pytest.mark.parametrize("layers", [1, 3])
+def test_any_run_of_fragments_decodes_to_the_same_frames(make_video, layers):
+    (clip,) = cut_all(make_video(num_frames=50), ClipConfig(short_side=96, layers=layers, gop=8))
     whole = [array for _, array in decode(clip.mp4)]
+    times = [pts for pts, _ in decode(clip.mp4)]
     init, fragments = clip.mp4[: clip.init_size], clip.fragments
     assert len(fragments) == 7
     for first in range(len(fragments)):
         for last in range(first, len(fragments)):
             part = clip.mp4[fragments[first].offset : fragments[last].offset + fragments[last].size]
-            frames = [array for _, array in decode(init + part)]
+            found = decode(init + part)
+            frames = [array for _, array in found]
             start = fragments[first].first_frame
+            assert [pts for pts, _ in found] == times[start : start + len(frames)]
             assert np.array_equal(frames, whole[start : start + len(frames)])
             assert len(frames) == min(50, fragments[last].first_frame + 8) - start
 
@@ -229,6 +236,61 @@ def test_a_damaged_audio_track_is_no_damage_to_the_video(tmp_path, make_video):
     assert [clip.mp4 for clip in cut_all(damaged)] == [clip.mp4 for clip in cut_all(path)]
 
 
+LAYERED = ClipConfig(short_side=96, seconds=1.0, min_seconds=0.0, layers=3, gop=8)
+
+
+def same_gop_in_one_layer(config):
+    return replace(config, layers=1, gop=config.gop)
+
+
+def test_three_layers_bring_the_stream_that_one_layer_would_be_for_their_motion(make_video):
+    """Byte for byte, clip by clip, the last short GOP too; the clips themselves are the same with and without it."""
+    path = make_video(num_frames=61, size=(150, 98))
+    layered, plain = cut_all(path, LAYERED), cut_all(path, same_gop_in_one_layer(LAYERED))
+    assert [clip.num_frames for clip in layered] == [24, 24, 13]
+    assert [clip.p_only for clip in layered] == [clip.mp4 for clip in plain]
+    assert [clip.p_only for clip in plain] == [b""] * 3
+    alone = list(cut(path.parent, Video("x", path.name), LAYERED, LimitConfig(), with_motion=False))
+    assert [(clip.mp4, clip.p_only) for clip in alone] == [(clip.mp4, b"") for clip in layered]
+    for clip in layered:
+        check_clip(clip)
+
+
+@pytest.mark.parametrize("preset", ["superfast", "slower"])
+def test_three_layers_hold_with_any_preset(make_video, preset):
+    """superfast looks no frame ahead, slower sixty."""
+    config = replace(LAYERED, preset=preset, fastdecode=False)
+    for clip in cut_all(make_video(num_frames=90), config):
+        check_clip(clip)
+        assert clip.motion.types == "IPPPPPPP" * 3 or clip.num_frames != 24
+
+
+def test_a_reader_that_stops_between_two_clips_leaves_no_process(make_video):
+    clips = cut(make_video(num_frames=200).parent, Video("x", "video-0.mp4"), LAYERED, LimitConfig())
+    before = set(Path("/proc/self/fd").iterdir())
+    next(clips)
+    clips.close()
+    assert set(Path("/proc/self/fd").iterdir()) == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+DAMAGED = {"truncated_faststart_half.mp4": "truncated", "bitflips_400.mp4": "decoder_error"}
+
+
+@pytest.mark.parametrize(("name", "reason"), DAMAGED.items())
+def test_damaged_videos_lose_no_more_in_three_layers(videos_root, name, reason):
+    video, found = Video("x", name), {}
+    for layers in (1, 3):
+        found[layers] = []
+        with pytest.raises(DecodeError) as caught:
+            found[layers].extend(cut(videos_root / "bad", video, ClipConfig(short_side=96, layers=layers, gop=16), LimitConfig()))
+        assert caught.value.reason == reason
+    assert [clip.p_only for clip in found[3]] == [clip.mp4 for clip in found[1]]
+    for clip in found[3]:
+        check_clip(clip)
+
+
 def test_a_part_without_length_is_refused(make_video):
     with pytest.raises(MediaError, match="empty_span"):
         cut_all(make_video(), start_seconds=1.0, end_seconds=1.0)
@@ -254,10 +316,11 @@ def joined(clips):
         ("plain.mpg", {"codec": "mpeg2video", "options": {"g": "15", "bf": "2"}}),
     ],
 )
-def test_the_parts_of_a_film_have_its_frames_once_each(tmp_path, make_video, name, encoding):
+@pytest.mark.parametrize(("layers", "gop"), [(1, 6), (3, 12)])
+def test_the_parts_of_a_film_have_its_frames_once_each(tmp_path, make_video, name, encoding, layers, gop):
     """Each frame of the parts is nearest to the frame of its own number in the film that one task cut."""
     path = make_video(name, num_frames=120, fps=25, size=(96, 96), velocity=(3.0, 1.0), **encoding)
-    config = ClipConfig(short_side=96, seconds=0.5, gop=6, crf=12, min_seconds=0.0)
+    config = ClipConfig(short_side=96, seconds=0.5, layers=layers, gop=gop, crf=12, min_seconds=0.0)
     whole = cut_all(path, config)
     parts = parts_of(path, config, 4, 1.0)  # the fourth reaches to the end
     assert [[clip.clip_in_video for clip in part] for part in parts] == [[0, 1], [2, 3], [4, 5], [6, 7, 8, 9]]

@@ -6,9 +6,11 @@ import pytest
 from av.video.frame import PictureType
 
 from vdata.errors import DecodeError
+from vdata.media.config import ClipConfig, LimitConfig
+from vdata.media.cut import cut
 from vdata.media.decode import decode_frames, decode_keyframe
 from vdata.media.mp4 import boxes, packets
-from vdata.records import Picture
+from vdata.records import Picture, Video
 
 GOP = 12
 WHOLE = Picture(0, 0, 96, 64)
@@ -100,3 +102,27 @@ def test_a_packet_that_is_no_keyframe(fragmented):
     _, init, _ = fragmented
     with pytest.raises(DecodeError):
         decode_keyframe(init, b"\0\0\0\5junk!", WHOLE)
+
+
+@pytest.fixture
+def layered(make_video):
+    """A clip of 49 frames in three layers."""
+    path = make_video("layered-source.mp4", num_frames=49, size=(96, 64))
+    config = ClipConfig(short_side=64, layers=3)
+    return next(cut(path.parent, Video("v", path.name), config, LimitConfig(), with_motion=False))
+
+
+def test_frames_and_keyframes_of_three_layers(layered, tmp_path):
+    """In any order, from the whole clip and from any run of its fragments."""
+    (tmp_path / "layered.mp4").write_bytes(layered.mp4)
+    whole, init = reference(tmp_path / "layered.mp4"), layered.mp4[: layered.init_size]
+    assert len(whole) == 49
+    for wanted in (range(49), range(3, 40, 5), [48], [47], [15, 2, 16], [1]):
+        assert np.array_equal(decode_frames(layered.mp4, wanted, WHOLE), whole[list(wanted)])
+    for first, fragment in enumerate(layered.fragments):
+        part = init + layered.mp4[fragment.offset :]
+        wanted = range(16 * first, 49)
+        assert np.array_equal(decode_frames(part, wanted, WHOLE), whole[list(wanted)])
+    for keyframe in layered.keyframes:
+        packet = layered.mp4[keyframe.offset : keyframe.offset + keyframe.size]
+        assert np.array_equal(decode_keyframe(init, packet, WHOLE), whole[keyframe.frame])

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from vdata.errors import MediaError
 from vdata.media import ffmpeg
 from vdata.media.config import LimitConfig
-from vdata.media.ffmpeg import binary, running, tail, version
+from vdata.media.ffmpeg import SidePipe, binary, running, tail, version
 
 ENDLESS = ["-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x64", "-f", "null", "-"]
 
@@ -139,6 +140,42 @@ def _alive(pid):
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def both_outputs(side, num_frames):
+    """Arguments for two raw outputs of one process."""
+    raw = ["-f", "rawvideo", "-pix_fmt", "gray"]
+    source = ["-v", "error", "-f", "lavfi", "-i", f"color=s=64x64:r=25:d={num_frames / 25}", "-filter_complex", "split[a][b]"]
+    return [*source, "-map", "[a]", *raw, "pipe:", "-map", "[b]", *raw, side.url]
+
+
+def test_a_side_pipe_is_a_second_output():
+    before = set(Path("/proc/self/fd").iterdir())
+    with SidePipe() as side, running(both_outputs(side, 10), LimitConfig(), side=side) as child:
+        beside = []
+        reader = threading.Thread(target=lambda: beside.append(side.stream.readall()))
+        reader.start()
+        whole = child.stdout.read()
+        reader.join()
+    assert (child.status, len(whole)) == (0, 10 * 64 * 64)
+    assert beside == [whole]
+    assert set(Path("/proc/self/fd").iterdir()) == before
+
+
+def test_leaving_the_block_ends_a_child_that_waits_for_its_side_pipe():
+    before = set(Path("/proc/self/fd").iterdir())
+
+    def leave(child):
+        assert child.stdout.read(100)
+        raise KeyError
+
+    with (
+        pytest.raises(KeyError),
+        SidePipe() as side,
+        running(both_outputs(side, 10_000), LimitConfig(), side=side) as child,
+    ):
+        leave(child)
+    assert set(Path("/proc/self/fd").iterdir()) == before
 
 
 def test_version_and_tail():

@@ -83,3 +83,13 @@ def test_other_bytes_are_no_grid(member):
 def test_other_bytes_are_no_vectors(member):
     with pytest.raises(CorruptShardError, match=r"vectors\.npz"):
         load_vectors(member)
+
+
+@pytest.mark.parametrize("place", ["version", "flags", "method"])
+def test_damaged_fields_of_the_archive_are_refused(place):
+    """Python's zipfile answers these with NotImplementedError and RuntimeError."""
+    damaged = bytearray(dump_grid(GRID, KIND))
+    entry = damaged.index(b"PK\x01\x02")
+    damaged[entry + {"version": 6, "flags": 8, "method": 10}[place]] = {"version": 99, "flags": 1, "method": 77}[place]
+    with pytest.raises(CorruptShardError, match=r"is no motion\.npz"):
+        load_grid(bytes(damaged))

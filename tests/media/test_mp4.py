@@ -77,6 +77,41 @@ def test_packets_are_those_of_the_demuxer(clip):
     ]
 
 
+def test_times_and_order_are_those_of_the_demuxer(clip):
+    """Composition times less the edit list's start are the demuxer's pts; their order is the display's."""
+    start, init = mp4.edit_start(split(clip)[0]), split(clip)[0]
+    theirs = iter(demuxed(clip))
+    for _, fragment in split(clip)[1]:
+        run, time = mp4.track_run(fragment), mp4.decode_time(fragment)
+        packets = [next(theirs) for _ in run.sizes]
+        for packet, duration, shift in zip(packets, run.durations, run.shifts, strict=True):
+            assert packet.pts == time + shift - start
+            time += duration
+        assert run.display_order() == np.argsort(np.argsort([packet.pts for packet in packets])).tolist()
+        assert mp4.packets(fragment) == run.packets()
+    assert (start > 0) == (b"edts" in init and mp4.track_run(split(clip)[1][0][1]).shifts[0] > 0)
+
+
+def test_the_start_of_an_edit_list_of_either_version(clip):
+    def init(edits: bytes) -> bytes:
+        elst = struct.pack(">I4s", 8 + len(edits), b"elst") + edits
+        edts = struct.pack(">I4s", 8 + len(elst), b"edts") + elst
+        trak = struct.pack(">I4s", 8 + len(edts), b"trak") + edts
+        return struct.pack(">I4s", 8 + len(trak), b"moov") + trak
+
+    assert mp4.edit_start(init(struct.pack(">IIIiI", 0, 1, 0, 512, 1 << 16))) == 512
+    assert mp4.edit_start(init(struct.pack(">IIQqI", 1 << 24, 1, 0, 1 << 40, 1 << 16))) == 1 << 40
+
+
+def test_references_are_those_that_the_header_names(clip):
+    for packet in demuxed(clip):
+        unit = next(unit for unit in mp4.nal_units(bytes(packet)) if unit[0] & 0x1F in (1, 5))
+        assert mp4.is_reference(bytes(packet)) == (unit[0] >> 5 != 0)
+    assert mp4.is_reference(bytes(demuxed(clip)[0]))
+    with pytest.raises(ContractError, match="no slice"):
+        mp4.is_reference(b"")
+
+
 def test_slice_types_are_the_decoders(clip):
     by_pts = {pts: letter for pts, letter, _ in decoded(clip)}
     assert set(by_pts.values()) >= {"I", "P"}
@@ -137,12 +172,17 @@ def test_broken_boxes_are_named(clip):
     ):
         with pytest.raises(ContractError, match=words):
             list(mp4.boxes(broken))
-    with pytest.raises(ContractError, match="no moof/traf/tfhd box"):
+    with pytest.raises(ContractError, match="no moof/traf box"):
         mp4.packets(init)
     mdat = next(box for box in mp4.boxes(fragment) if box.kind == b"mdat")
     shorter = fragment[: mdat.start] + struct.pack(">I4s", mdat.end - mdat.start - 1, b"mdat") + fragment[mdat.body : -1]
     with pytest.raises(ContractError, match="first track run ends"):
         mp4.packets(shorter)
+    count = mp4.track_run(fragment).box.body + 4
+    for wrong in (0, 13, 1 << 30):
+        claimed = fragment[:count] + struct.pack(">I", wrong) + fragment[count + 4 :]
+        with pytest.raises(ContractError, match=f"claims {wrong} pictures"):
+            mp4.packets(claimed)
     with pytest.raises(ContractError, match="not avc1"):
         mp4.avc_config(init.replace(b"avc1", b"hvc1"))
 

@@ -31,3 +31,16 @@ def test_what_is_no_npy_is_refused():
 def test_objects_are_not_dumped():
     with pytest.raises(ValueError, match="allow_pickle"):
         dump_npy(np.array([{}], object))
+
+
+def test_a_damaged_member_is_refused_or_read_and_nothing_else():
+    """NumPy reads the header as Python's text, and some damage makes its tokenizer stumble."""
+    rng, good, refused = np.random.default_rng(0), dump_npy(np.zeros(30, [("frame", "<i4"), ("x0", "<f4")])), 0
+    for _ in range(400):
+        damaged = bytearray(good)
+        damaged[rng.integers(128)] = rng.integers(256)
+        try:
+            load_npy(bytes(damaged), "x.npy")
+        except CorruptShardError:
+            refused += 1
+    assert refused > 200

@@ -56,12 +56,19 @@ def plain(clip: bytes) -> tuple[str, list[np.ndarray]]:
     return types, rows
 
 
+def shown(clip: bytes) -> list[int]:
+    """The demuxer's times, in order."""
+    with av.open(io.BytesIO(clip)) as container:
+        return sorted(packet.pts for packet in container.demux(video=0) if packet.size)
+
+
 @pytest.mark.parametrize("b_frames", ["0", "3"])
 def test_rows_and_types_are_those_of_a_plain_decode(videos_root, b_frames):
     clip, _ = encode(videos_root / "good/people/vid_h264.mp4", "-bf", b_frames)
     types, rows = plain(clip)
     motion = read_motion(clip)
     assert motion.types == types
+    assert list(motion.times) == shown(clip)
     assert motion.offsets[0] == 0
     assert len(motion.rows) == motion.offsets[-1] > 1000
     assert all(np.array_equal(motion.rows[a:b], wanted) for (a, b), wanted in zip(pairwise(motion.offsets), rows, strict=True))

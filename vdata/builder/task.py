@@ -185,7 +185,9 @@ class _Job:
             message = f"the worker died {TRIES} times while it built this video; was memory short?"
             raise MediaError("worker_died", message, retryable=True)
         part = Part(planned.part, planned.num_parts, order.config.plan.part_seconds)
-        for item in cut(order.root, planned.video, order.config.clip, order.config.limit, part, self._opened):
+        motion = any(extractor.reads_motion for extractor in self._extractors.values())
+        config = order.config
+        for item in cut(order.root, planned.video, config.clip, config.limit, part, self._opened, with_motion=motion):
             if isinstance(item, DroppedTail):
                 self._counts["tails_dropped"] += 1
             else:

@@ -39,7 +39,7 @@ __all__ = ["command", "print_report"]
 @click.option("--extract", default="keyframes,motion", show_default=True, help="Fields to extract; `vdata list` prints them.")
 @click.option("--keyframes", type=click.Choice(["ranges", "jpeg"]), help="Store keyframes as JPEGs too.  [default: ranges]")
 @box_frames_option
-@click.option("--layers", type=click.Choice(["1"]), help="Frame structure of the clips.  [default: 1]")
+@click.option("--layers", type=click.Choice(["1", "3"]), help="Frame structure of the clips: IPPP or IBBBP.  [default: 1]")
 @click.option("--format", "form", type=click.Choice(["tar", "parquet"]), help="What a shard is.  [default: tar]")
 @click.option("--limit", type=int, help="Build only so many videos of each split.")
 @click.option("--task-minutes", type=float, help="Divide films that would keep a core busy for longer.  [default: 10]")

@@ -32,6 +32,8 @@ class Extractor(Protocol):
     """Distributions beside NumPy and PyAV that decide its bytes, as "scikit-image"; a resumed build needs the same versions."""
     reads_source: ClassVar[bool]
     """Whether it reads the source's own bytes, not the clip alone."""
+    reads_motion: ClassVar[bool]
+    """Whether it asks for `clip.motion`: clips with B pictures are then encoded a second time."""
 
     def __init__(self, config: Any) -> None:  # noqa: ANN401 - each extractor has its own Config
         """Takes the extractor's own Config; heavy set-up belongs here, it runs once a worker."""

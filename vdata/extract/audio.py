@@ -59,6 +59,7 @@ class AudioExtractor:
     Config: ClassVar[type] = AudioConfig
     packages: ClassVar[tuple[str, ...]] = ()
     reads_source: ClassVar[bool] = True
+    reads_motion: ClassVar[bool] = False
 
     def __init__(self, config: AudioConfig) -> None:
         self.config = config

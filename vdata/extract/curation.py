@@ -55,6 +55,7 @@ class CurationExtractor:
     Config: ClassVar[type] = CurationConfig
     packages: ClassVar[tuple[str, ...]] = ("opencv-contrib-python-headless",)
     reads_source: ClassVar[bool] = False
+    reads_motion: ClassVar[bool] = True
 
     def __init__(self, config: CurationConfig) -> None:
         self.config = config

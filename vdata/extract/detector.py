@@ -111,6 +111,7 @@ class DetectorExtractor:
         *(name for name in ("onnxruntime", "onnxruntime-gpu") if _installed(name)),
     )
     reads_source: ClassVar[bool] = False
+    reads_motion: ClassVar[bool] = False
 
     def __init__(self, config: DetectorConfig) -> None:
         """Loads the model; without one, the extractor can only say what its member is.

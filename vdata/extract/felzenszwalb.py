@@ -49,6 +49,7 @@ class FelzenszwalbExtractor:
     Config: ClassVar[type] = FelzenszwalbConfig
     packages: ClassVar[tuple[str, ...]] = PACKAGES
     reads_source: ClassVar[bool] = False
+    reads_motion: ClassVar[bool] = False
 
     def __init__(self, config: FelzenszwalbConfig) -> None:
         self.config = config

@@ -61,6 +61,7 @@ class KeyframesExtractor:
     Config: ClassVar[type] = KeyframesConfig
     packages: ClassVar[tuple[str, ...]] = ("opencv-contrib-python-headless",)
     reads_source: ClassVar[bool] = False
+    reads_motion: ClassVar[bool] = False
 
     def __init__(self, config: KeyframesConfig) -> None:
         self.config = config

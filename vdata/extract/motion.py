@@ -47,6 +47,7 @@ class MotionExtractor:
     Config: ClassVar[type] = MotionConfig
     packages: ClassVar[tuple[str, ...]] = ()
     reads_source: ClassVar[bool] = False
+    reads_motion: ClassVar[bool] = True
 
     def __init__(self, config: MotionConfig) -> None:
         self.config = config

@@ -52,6 +52,7 @@ class SlicExtractor:
     Config: ClassVar[type] = SlicConfig
     packages: ClassVar[tuple[str, ...]] = PACKAGES
     reads_source: ClassVar[bool] = False
+    reads_motion: ClassVar[bool] = False
 
     def __init__(self, config: SlicConfig) -> None:
         self.config = config

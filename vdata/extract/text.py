@@ -91,6 +91,7 @@ class TextExtractor:
     Config: ClassVar[type] = TextConfig
     packages: ClassVar[tuple[str, ...]] = ()
     reads_source: ClassVar[bool] = True
+    reads_motion: ClassVar[bool] = False
 
     def __init__(self, config: TextConfig) -> None:
         """Reads the files of questions.

@@ -37,6 +37,7 @@ class FeatureExtractor:
     Config: ClassVar[type] = FeaturesConfig
     packages: ClassVar[tuple[str, ...]] = ("torch",)
     reads_source: ClassVar[bool] = False
+    reads_motion: ClassVar[bool] = False
 
     def __init__(self, config: FeaturesConfig) -> None:
         """Loads the network.
@@ -79,7 +80,7 @@ class FeatureExtractor:
         """
         stride = self.config.stride_at(clip.fps)
         windows = window_frames(clip.num_frames, stride, self.view)
-        pictures = _Pictures(clip, windows, self.view.size or 0)
+        pictures = _Pictures(clip, windows, _side(self.view))
         batches = range(0, len(windows), self.config.batch)
         features = torch.cat([self._features(pictures.take(windows[i : i + self.config.batch])) for i in batches])
         member = dump_features(features.numpy())
@@ -91,6 +92,11 @@ class FeatureExtractor:
         with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=self.config.dtype == "bfloat16"):
             features: Tensor = self._backbone(x).float().cpu()
         return features
+
+
+def _side(view: Clip) -> int:
+    """Height and width of the view; of one that is no square the shorter."""
+    return min(view.size) if isinstance(view.size, tuple) else view.size or 0
 
 
 def window_view(config: FeaturesConfig, trained: Mapping[str, Any]) -> Clip:

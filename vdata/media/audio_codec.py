@@ -21,7 +21,7 @@ from vdata.media.config import LimitConfig
 from vdata.media.ffmpeg import INPUT, running, tail
 from vdata.media.source import SourceFile
 
-__all__ = ["dump_flac", "load_flac"]
+__all__ = ["dump_flac", "flac_form", "load_flac", "load_flac_part"]
 
 Samples = npt.NDArray[np.int16]
 
@@ -32,6 +32,8 @@ FEWEST = 16
 _TOTAL = slice(18, 26)
 """Of the file, in STREAMINFO: rate, channels and depth in 28 bits, then the number of samples in 36."""
 _MD5 = slice(26, 42)
+_HEAD = 42
+"""Bytes before the first block, at the least."""
 
 
 def dump_flac(samples: Samples, rate: int, limits: LimitConfig | None = None) -> bytes:
@@ -51,7 +53,7 @@ def dump_flac(samples: Samples, rate: int, limits: LimitConfig | None = None) ->
         file.write(pcm)
         with running(arguments, limits or LimitConfig(), SourceFile("pcm", file)) as child:
             flac = bytearray(child.stdout.read())
-    if child.status or len(flac) < _MD5.stop:
+    if child.status or len(flac) < _HEAD:
         raise MediaError("flac", f"ffmpeg did not encode {len(samples)} samples (status {child.status})", tail(child.words))
     # A pipe cannot be rewound, so the encoder has left open what it knows at the end. DALI does not read a file without a length.
     form = int.from_bytes(flac[_TOTAL], "big")
@@ -78,3 +80,59 @@ def load_flac(member: bytes) -> tuple[Samples, int]:
     if hashlib.md5(samples.astype("<i2").tobytes(), usedforsecurity=False).digest() != member[_MD5]:
         raise CorruptShardError(f"the {len(samples)} samples of a FLAC are not those that were stored")
     return samples, forms[0][2]
+
+
+def flac_form(member: bytes) -> tuple[int, int]:
+    """Samples a second and the number of samples, from the head alone.
+
+    Raises:
+        CorruptShardError: the bytes do not begin as a mono FLAC of 16 bits.
+    """
+    form = int.from_bytes(member[_TOTAL], "big")
+    if member[:4] != b"fLaC" or len(member) < _HEAD or (form >> 41 & 7, form >> 36 & 31) != (0, 15):
+        raise CorruptShardError(f"a member of {len(member)} bytes does not begin as a mono FLAC of 16 bits")
+    return form >> 44, form & (1 << 36) - 1
+
+
+def load_flac_part(member: bytes, start: int, stop: int) -> Samples:
+    """Samples start .. stop - 1 of a file, int16; only the blocks that hold them are decoded.
+
+    2 s from the middle of 10 s take 1.5 ms of CPU where all take 8, and 2.1 where all of two minutes take 102. Each block has a
+    checksum of its own; the whole file's is not compared.
+
+    Raises:
+        CorruptShardError: the bytes are no such FLAC, or it has not all these samples.
+    """
+    flac_form(member)
+    try:
+        try:
+            first, samples = _blocks(member, start, stop, seek=True)
+        except av.error.PermissionError:
+            # What ffmpeg says of a place that it does not find, as in files of a few blocks; they are read from their beginning.
+            first, samples = _blocks(member, start, stop, seek=False)
+    except av.error.FFmpegError as error:
+        raise CorruptShardError(f"a member of {len(member)} bytes is no FLAC: {error}") from error
+    part = samples[start - first : stop - first]
+    if first > start or len(part) != stop - start:
+        found = f"{first} to {first + len(samples)}"
+        raise CorruptShardError(f"a FLAC of {len(member)} bytes has samples {found}, not all of {start} to {stop}")
+    return part
+
+
+def _blocks(member: bytes, start: int, stop: int, *, seek: bool) -> tuple[int, Samples]:
+    """Where the decoded blocks begin, and their samples; those behind a damaged block are left out."""
+    first, parts = 0, list[Samples]()
+    with av.open(io.BytesIO(member), "r", format="flac") as container:
+        stream = container.streams.audio[0]
+        if seek:
+            container.seek(start, stream=stream)
+        end = None
+        for frame in container.decode(stream):
+            if frame.pts is None or end not in (None, frame.pts):
+                break
+            first = frame.pts if end is None else first
+            parts.append(frame.to_ndarray()[0])
+            end = frame.pts + frame.samples
+            if end >= stop:
+                break
+    return first, np.concatenate(parts) if parts else np.empty(0, np.int16)

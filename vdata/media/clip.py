@@ -10,8 +10,12 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from vdata.errors import DecodeError
+from vdata.media.config import ClipConfig
 from vdata.media.decode import decode_frames, decode_keyframe
+from vdata.media.encoder import encode_p_only
 from vdata.media.origin import Origin
+from vdata.media.structure import structure_named
 from vdata.media.vectors import MotionPass, read_motion
 from vdata.records import Fragment, Keyframe, Picture
 
@@ -47,11 +51,29 @@ class EncodedClip:
     origin: Origin
     """The video that it was cut from."""
     codec: str = "h264"
+    p_only: bytes = b""
+    """Another encode of the same frames, I P P P, for `motion` alone; empty where the clip is one itself or nobody asked."""
+
+    @cached_property
+    def decoded(self) -> MotionPass:
+        """What a decoder says of the clip's own pictures, by one cheap pass; one with `motion` where they are P-only."""
+        return read_motion(self.mp4, skips=False) if structure_named(self.structure).num_b else self.motion
 
     @cached_property
     def motion(self) -> MotionPass:
-        """Frame types and motion vectors of every frame: one cheap decoding pass that contract check and extractors share."""
-        return read_motion(self.mp4)
+        """Motion from frame to frame, of a P-only stream: one cheap decoding pass that contract check and extractors share.
+
+        The stream is the clip itself; where it has B pictures, `p_only`; without that, one that is made of the clip's pictures.
+
+        Raises:
+            DecodeError: the stream does not decode, or to another number of frames.
+        """
+        if not structure_named(self.structure).num_b:
+            return read_motion(self.mp4)
+        found = read_motion(self.p_only or encode_p_only(self.mp4, ClipConfig(gop=self.gop), self.fps, self.origin.limits))
+        if len(found.types) != self.num_frames:
+            raise DecodeError("frames", f"the P-only encode has {len(found.types)} frames, the clip {self.num_frames}")
+        return found
 
     def pictures(self, frames: Sequence[int]) -> npt.NDArray[np.uint8]:
         """Frames by their numbers, uint8 (N, H, W, 3) rgb24 of the picture rectangle; read-only, and shared by all who ask.

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Literal
 
 from vdata.config import check
+from vdata.media.structure import STRUCTURES
 
 __all__ = ["ClipConfig", "LimitConfig"]
 
@@ -28,10 +29,10 @@ class ClipConfig:
     """Whether pictures that are smaller are enlarged to it."""
     fps: str | float = ""
     """A rate such as 25 or "30000/1001" to which every video is brought; empty keeps the source's own average."""
-    layers: Literal[1] = 1
-    """The frame structure; 1 is I P P P with one reference. The three-layer structure of the design is not built yet."""
-    gop: int = 12
-    """Frames from one IDR frame to the next."""
+    layers: Literal[1, 3] = 1
+    """The frame structure: 1 is I P P P; 3 is I BBBP BBBP, of which a window with a stride decodes a part alone."""
+    gop: int = 0
+    """Frames from one IDR frame to the next; 0 becomes the structure's own, 12 with one layer and 16 with three."""
     crf: int = 23
     """x264's quality; smaller is better and larger. 23: 44.6 dB on 480p sources."""
     preset: str = "veryfast"
@@ -45,10 +46,19 @@ class ClipConfig:
         check(0 <= self.min_seconds < math.inf, "clip.min_seconds", self.min_seconds, "must be 0 or more")
         short_side_ok = self.short_side % 2 == 0 and 16 <= self.short_side <= 2160  # noqa: PLR2004 - a macroblock; 4K
         check(short_side_ok, "clip.short_side", self.short_side, "must be even and in [16, 2160]")
-        check(1 <= self.gop <= 250, "clip.gop", self.gop, "must be in [1, 250]")  # noqa: PLR2004 - x264's own default
+        check(self.layers in STRUCTURES, "clip.layers", self.layers, f"must be one of {', '.join(map(str, STRUCTURES))}")
+        self._check_gop()
         check(0 <= self.crf <= 51, "clip.crf", self.crf, "must be in [0, 51]")  # noqa: PLR2004 - H.264's QP range
         check(self.preset in PRESETS, "clip.preset", self.preset, f"must be one of {', '.join(PRESETS)}")
         check(self.rate is None or 0 < self.rate <= MAX_FPS, "clip.fps", self.fps, f"must be in (0, {MAX_FPS}]")
+
+    def _check_gop(self) -> None:
+        """Fills in the GOP where it is the structure's own: what is stored and compared is the number."""
+        structure = STRUCTURES[self.layers]
+        object.__setattr__(self, "gop", self.gop or structure.gop)
+        check(1 <= self.gop <= 250, "clip.gop", self.gop, "must be in [1, 250]")  # noqa: PLR2004 - x264's own default
+        rule = f"must be a multiple of {structure.step} with clip.layers={self.layers}"
+        check(self.gop % structure.step == 0, "clip.gop", self.gop, rule)
 
     @property
     def rate(self) -> Fraction | None:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 import os
-import struct
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import IO
@@ -21,7 +20,9 @@ from vdata.errors import DecodeError, OpenError
 from vdata.media.canvas import canvas_for, scaled_size
 from vdata.media.clip import EncodedClip
 from vdata.media.config import ClipConfig, LimitConfig
-from vdata.media.ffmpeg import INPUT, Child, running, tail
+from vdata.media.encoder import P_ONLY, output_options
+from vdata.media.ffmpeg import INPUT, Child, SidePipe, running, tail
+from vdata.media.fragments import fragments_in_step
 from vdata.media.mp4 import decode_time, packets, rebase
 from vdata.media.origin import Origin
 from vdata.media.probe import Source, probe
@@ -32,6 +33,8 @@ from vdata.records import Fragment, Keyframe, Picture, Video, printable
 
 __all__ = ["CutPlan", "DroppedTail", "Part", "cut", "encode_arguments", "has_exact_times", "plan_cut"]
 
+_Group = tuple[bytes, ...]
+"""The init, or one fragment, of every stream that the encoder writes: the clips', and the P-only one if there is one."""
 _MOV_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"})
 _EBML = b"\x1aE\xdf\xa3"
 _LEAD = 16
@@ -76,6 +79,8 @@ class CutPlan:
     part: Part = WHOLE
     jumps: bool = False
     """Whether the decoder starts close to the part; otherwise it decodes the film from its start, and drops what is before."""
+    p_only: bool = False
+    """Whether the frames are encoded a second time, P-only, for their motion."""
 
     @property
     def start_seconds(self) -> float:
@@ -105,10 +110,13 @@ def cut(
     limits: LimitConfig,
     part: Part = WHOLE,
     opened: AbstractContextManager[SourceFile] | None = None,
+    *,
+    with_motion: bool = True,
 ) -> Iterator[EncodedClip | DroppedTail]:
     """The clips of one video, or of a part of it, in order, and its dropped tail if it has one.
 
-    `opened` is its file, where that has been fetched ahead (see `prefetched`).
+    `opened` is its file, where that has been fetched ahead (see `prefetched`). `with_motion` says whether `EncodedClip.motion`
+    will be asked for: a structure with B pictures then costs a second encode.
 
     Raises:
         OpenError: the file is no usable video; nothing was yielded.
@@ -119,7 +127,7 @@ def cut(
         wanted = f"from {video.start_seconds} to {video.end_seconds} s"
         raise OpenError("empty_span", f"the wanted part of '{printable(video.source)}', {wanted}, has no length")
     with opened or open_video(root, video, limits) as file:
-        plan = plan_cut(Origin(root, video, limits, file), config, part)
+        plan = plan_cut(Origin(root, video, limits, file), config, part, with_motion=with_motion)
         try:
             yield from _encoded(plan, config)
         except _BadStartError:
@@ -130,7 +138,7 @@ class _BadStartError(Exception):
     """A decoder that was sent into the middle of a film complains before it has given a clip."""
 
 
-def plan_cut(origin: Origin, config: ClipConfig, part: Part = WHOLE) -> CutPlan:
+def plan_cut(origin: Origin, config: ClipConfig, part: Part = WHOLE, *, with_motion: bool = True) -> CutPlan:
     """Sizes, rate and structure for an open video, by one pass over its packets.
 
     Raises:
@@ -141,13 +149,15 @@ def plan_cut(origin: Origin, config: ClipConfig, part: Part = WHOLE) -> CutPlan:
     canvas = canvas_for(picture, config.short_side)
     fps = config.rate or source.fps
     jumps = part.number > 0 and has_exact_times(origin.cut_file)
-    return CutPlan(origin, source, fps, picture, canvas, STRUCTURES[config.layers], part, jumps)
+    structure = STRUCTURES[config.layers]
+    p_only = with_motion and structure.num_b > 0
+    return CutPlan(origin, source, fps, picture, canvas, structure, part, jumps, p_only)
 
 
 def _encoded(plan: CutPlan, config: ClipConfig) -> Iterator[EncodedClip | DroppedTail]:
     num_frames = 0
-    with running(encode_arguments(plan, config), plan.origin.limits, plan.origin.cut_file) as child:
-        for item in _clips(_fragments(child.stdout), plan, config):
+    with _encoding(plan, config) as (child, streams):
+        for item in _clips(fragments_in_step(streams), plan, config):
             # An open GOP, or a packet that needs the one before the jump: not the film's fault.
             if not num_frames and plan.jumps and child.has_spoken():
                 raise _BadStartError
@@ -158,8 +168,23 @@ def _encoded(plan: CutPlan, config: ClipConfig) -> Iterator[EncodedClip | Droppe
     _check_end(child, num_frames, plan)
 
 
-def encode_arguments(plan: CutPlan, config: ClipConfig) -> list[str]:
-    """Arguments of an ffmpeg that encodes a video to the contract, on one thread, from INPUT to its output pipe."""
+@contextmanager
+def _encoding(plan: CutPlan, config: ClipConfig) -> Iterator[tuple[Child, Sequence[IO[bytes]]]]:
+    """The running encoder, and what it writes: the clips' stream and, where the plan says so, the P-only one."""
+    limits, file = plan.origin.limits, plan.origin.cut_file
+    if not plan.p_only:
+        with running(encode_arguments(plan, config), limits, file) as child:
+            yield child, (child.stdout,)
+        return
+    with SidePipe() as side, running(encode_arguments(plan, config, side.url), limits, file, side) as child:
+        yield child, (child.stdout, side.stream)
+
+
+def encode_arguments(plan: CutPlan, config: ClipConfig, p_only_url: str = "") -> list[str]:
+    """Arguments of an ffmpeg that encodes a video to the contract, on one thread an encode, from INPUT to its output pipe.
+
+    With `p_only_url` it encodes the same frames a second time, P-only, and writes them there.
+    """
     begin = _seek_seconds(plan, config)
     span: dict[str, float] = {"ss": begin} if begin else {}
     video, limits = plan.origin.video, plan.origin.limits
@@ -170,7 +195,13 @@ def encode_arguments(plan: CutPlan, config: ClipConfig) -> list[str]:
     options = {"threads": 1, "max_pixels": limits.max_pixels, "reinit_filter": 0, **span}
     node = ffmpeg.input(**INPUT, **options)["V:0"]
     node = _filters(_timed(node, plan, config), plan)
-    node = node.output("pipe:", **_encoder(plan, config), **_length(plan, config))
+    length = _length(plan, config)
+    if p_only_url:
+        frames = node.split()
+        clips = frames[0].output("pipe:", **output_options(plan.structure, config, plan.fps), **length)
+        node = ffmpeg.merge_outputs(clips, frames[1].output(p_only_url, **output_options(P_ONLY, config, plan.fps), **length))
+    else:
+        node = node.output("pipe:", **output_options(plan.structure, config, plan.fps), **length)
     # repeat: each line of the log is then about one thing, and can be judged alone.
     return ["-v", "repeat+error", "-filter_complex_threads", "1", *node.get_args()]
 
@@ -223,89 +254,39 @@ def _filters(node: ffmpeg.Stream, plan: CutPlan) -> ffmpeg.Stream:
     return node.filter("setparams", **tags)
 
 
-def _encoder(plan: CutPlan, config: ClipConfig) -> dict[str, str | int]:
-    x264 = {"open-gop": 0, "threads": 1, "lookahead-threads": 1, "cpu-independent": 1, "bframes": plan.structure.num_b}
-    tune = {"tune": "fastdecode"} if config.fastdecode else {}
-    return {
-        "vcodec": "libx264",
-        "preset": config.preset,
-        **tune,
-        "crf": config.crf,
-        "pix_fmt": "yuv420p",
-        "profile:v": "high",
-        "refs": 1,
-        "g": config.gop,
-        "keyint_min": config.gop,
-        "sc_threshold": 0,
-        "x264-params": ":".join(f"{key}={value}" for key, value in x264.items()),
-        "fps_mode": "passthrough",
-        "enc_time_base": _text(1 / plan.fps),
-        "map_metadata": -1,
-        # Chapters would become a text track beside the video.
-        "map_chapters": -1,
-        "movflags": plan.structure.movflags,
-        "fflags": "+bitexact",
-        "flags:v": "+bitexact",
-        "format": "mp4",
-    }
-
-
-def _fragments(stream: IO[bytes]) -> Iterator[bytes]:
-    """The init segment, then every whole fragment, as they leave the encoder."""
-    init, moof = b"", b""
-    while (box := _read_box(stream)) is not None:
-        kind = box[4:8]
-        if kind == b"moof":
-            moof = box
-        elif kind == b"mdat":
-            yield moof + box
-        else:
-            init += box
-            if kind == b"moov":
-                yield init
-
-
-def _read_box(stream: IO[bytes]) -> bytes | None:
-    """The next whole box; None at the end, where a half-written one is left out."""
-    header = stream.read(8)
-    if len(header) < 8:  # noqa: PLR2004 - size and kind
-        return None
-    (size,) = struct.unpack_from(">I", header)
-    body = stream.read(size - 8)
-    return header + body if len(body) == size - 8 else None
-
-
-def _clips(fragments: Iterator[bytes], plan: CutPlan, config: ClipConfig) -> Iterator[EncodedClip | DroppedTail]:
-    init = next(fragments, b"")
+def _clips(groups: Iterator[_Group], plan: CutPlan, config: ClipConfig) -> Iterator[EncodedClip | DroppedTail]:
+    """The clips of the init segments and the fragments that follow them."""
+    inits = next(groups, ())
     per_clip = plan.gops_per_clip(config)
-    first_frame, group = plan.first_frame(config), list[bytes]()
+    first_frame, group = plan.first_frame(config), list[_Group]()
     number = first_frame // (per_clip * config.gop)
-    for fragment in fragments:
-        group.append(fragment)
+    for fragments in groups:
+        group.append(fragments)
         if len(group) == per_clip:
-            clip = _clip(init, group, plan, config, number, first_frame)
+            clip = _clip(inits, group, plan, config, number, first_frame)
             yield clip
             number, first_frame, group = number + 1, first_frame + clip.num_frames, []
     if not group:
         return
-    clip = _clip(init, group, plan, config, number, first_frame)
+    clip = _clip(inits, group, plan, config, number, first_frame)
     seconds = float(clip.num_frames / plan.fps)
     is_short = number > 0 and seconds < config.min_seconds
     yield DroppedTail(clip.num_frames, seconds) if is_short else clip
 
 
-def _clip(init: bytes, group: list[bytes], plan: CutPlan, config: ClipConfig, number: int, first_frame: int) -> EncodedClip:
-    parts, fragments, keyframes = [init], list[Fragment](), list[Keyframe]()
-    offset, frame, start = len(init), 0, decode_time(group[0])
-    for data in group:
-        rebased = rebase(data, start)
-        pictures = packets(rebased)
-        fragments.append(Fragment(frame, offset, len(rebased)))
+def _clip(
+    inits: _Group, group: Sequence[_Group], plan: CutPlan, config: ClipConfig, number: int, first_frame: int
+) -> EncodedClip:
+    (init, *others), fragments, keyframes = inits, list[Fragment](), list[Keyframe]()
+    parts, *beside = (_rebased(stream) for stream in zip(*group, strict=True))
+    offset, frame = len(init), 0
+    for data in parts:
+        pictures = packets(data)
+        fragments.append(Fragment(frame, offset, len(data)))
         keyframes.append(Keyframe(frame, offset + pictures[0].offset, pictures[0].size))
-        parts.append(rebased)
-        offset, frame = offset + len(rebased), frame + len(pictures)
+        offset, frame = offset + len(data), frame + len(pictures)
     return EncodedClip(
-        mp4=b"".join(parts),
+        mp4=b"".join((init, *parts)),
         init_size=len(init),
         fragments=tuple(fragments),
         keyframes=tuple(keyframes),
@@ -323,7 +304,14 @@ def _clip(init: bytes, group: list[bytes], plan: CutPlan, config: ClipConfig, nu
         source_height=plan.source.height,
         has_audio=bool(plan.source.audio_codecs),
         origin=plan.origin,
+        p_only=b"".join((*others, *(data for parts in beside for data in parts))),
     )
+
+
+def _rebased(fragments: Sequence[bytes]) -> list[bytes]:
+    """The fragments with the first one's time moved to 0."""
+    start = decode_time(fragments[0])
+    return [rebase(data, start) for data in fragments]
 
 
 def _check_end(child: Child, num_frames: int, plan: CutPlan) -> None:

@@ -19,7 +19,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import IO, Any, cast
+from typing import IO, Any, Self, cast
 
 import imageio_ffmpeg
 
@@ -27,7 +27,7 @@ from vdata.errors import MediaError
 from vdata.media.config import LimitConfig
 from vdata.media.source import SourceFile
 
-__all__ = ["INPUT", "Child", "binary", "running", "tail", "version"]
+__all__ = ["INPUT", "Child", "SidePipe", "binary", "running", "tail", "version"]
 
 INPUT: dict[str, str | int] = {"filename": "fd:", "protocol_whitelist": "fd", "fd": 0}
 """The input that `running` provides, as ffmpeg-python's `input` takes it."""
@@ -82,9 +82,43 @@ class Child:
         self._process.kill()
 
 
+class SidePipe:
+    """A pipe for a second output of a child, beside its `stdout`; closed when the block is left."""
+
+    def __init__(self) -> None:
+        """Opens both ends."""
+        reader, self.writer = os.pipe()
+        self.stream: IO[bytes] = os.fdopen(reader, "rb", buffering=0)
+        """What the child writes."""
+
+    @property
+    def url(self) -> str:
+        """The output as ffmpeg names it."""
+        return f"pipe:{self.writer}"
+
+    def close_writer(self) -> None:
+        """Leaves the writing end to the child alone, so that the stream ends when the child does."""
+        if self.writer >= 0:
+            os.close(self.writer)
+            self.writer = -1
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Closes what is still open."""
+        self.close_writer()
+        self.stream.close()
+
+
 @contextmanager
-def running(arguments: Sequence[str], limits: LimitConfig, source: SourceFile | None = None) -> Iterator[Child]:
+def running(
+    arguments: Sequence[str], limits: LimitConfig, source: SourceFile | None = None, side: SidePipe | None = None
+) -> Iterator[Child]:
     """A child ffmpeg with its limits, killed if the block is left before it ends. `source` is the file behind INPUT.
+
+    A child with a `side` pipe waits where either of its outputs is full: read both (vdata/media/fragments.py).
 
     Raises:
         MediaError: a limit ended it (`timeout`, `memory`); retryable.
@@ -94,8 +128,10 @@ def running(arguments: Sequence[str], limits: LimitConfig, source: SourceFile | 
         source.file.seek(0)
     with (
         tempfile.TemporaryFile() as log,
-        _start(arguments, limits, source.file if source else subprocess.DEVNULL, log) as process,
+        _start(arguments, limits, source.file if source else subprocess.DEVNULL, log, side) as process,
     ):
+        if side:
+            side.close_writer()
         child = Child(process, cast("IO[bytes]", process.stdout), log)
         used_before = _children_seconds()
         timer = threading.Timer(limits.wall_seconds, child.expire)
@@ -117,10 +153,13 @@ def tail(words: str) -> str:
     return _ADDRESS.sub("", words).strip()[-TAIL_BYTES:]
 
 
-def _start(arguments: Sequence[str], limits: LimitConfig, stdin: IO[bytes] | int, log: IO[bytes]) -> subprocess.Popen[bytes]:
+def _start(
+    arguments: Sequence[str], limits: LimitConfig, stdin: IO[bytes] | int, log: IO[bytes], side: SidePipe | None
+) -> subprocess.Popen[bytes]:
     """A started ffmpeg that dies with its parent, and has its limits before it reads a byte."""
     command = [binary(), "-hide_banner", "-nostdin", *arguments]
     pipes: dict[str, Any] = {"stdin": stdin, "stdout": subprocess.PIPE, "stderr": log}
+    pipes["pass_fds"] = (side.writer,) if side else ()
     parent = os.getpid()
     memory_bytes = _within(resource.RLIMIT_AS, int(limits.memory_gib * 2**30))
     cpu_seconds = _within(resource.RLIMIT_CPU, limits.cpu_seconds)

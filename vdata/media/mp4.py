@@ -9,31 +9,42 @@ Source: ISO/IEC 14496-12 (boxes), 14496-15 (avcC), ITU-T H.264 7.3.1-7.3.3 (NAL 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import accumulate
+from typing import NamedTuple
 
 from vdata.errors import ContractError
 
 __all__ = [
     "Box",
     "Packet",
+    "TrackRun",
     "avc_config",
     "boxes",
     "child",
     "decode_time",
+    "edit_start",
+    "is_reference",
     "nal_units",
     "num_references",
     "packets",
     "rebase",
     "slice_type",
+    "track_run",
 ]
 
+_SLICE, _IDR = 1, 5
+"""nal_unit_type of a slice: of an IDR picture, and of any other."""
 _SAMPLE_IS_NON_SYNC = 0x00010000
+_HAS_OFFSET, _HAS_FIRST_FLAGS = 0x1, 0x4
+_PER_PICTURE = (0x100, 0x200, 0x400, 0x800)
+"""Flags of a track run: each picture has its own duration, size, flags, shift."""
+_U32, _I32, _U32_PAIR = struct.Struct(">I"), struct.Struct(">i"), struct.Struct(">II")
 _SLICE_TYPES = ("P", "B", "I", "SP", "SI")
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """One box: `data[start:end]` with its header, `data[body:end]` without."""
 
     kind: bytes
@@ -42,9 +53,8 @@ class Box:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
-    """One coded picture of a fragment, in decoding order."""
+class Packet(NamedTuple):
+    """One coded picture of a fragment, in decoding order. A tuple, since the loader makes one for every picture that it reads."""
 
     offset: int
     """First byte, counted from the start of the fragment."""
@@ -90,48 +100,108 @@ def child(data: bytes, path: bytes, start: int = 0, end: int | None = None) -> B
     raise ContractError("box", f"the MP4 has no {path.decode()} box")
 
 
+class TrackRun(NamedTuple):
+    """A fragment's table of pictures, in decoding order, with the track's defaults filled in."""
+
+    box: Box
+    """The trun box."""
+    version: int
+    """Of the box: 0 has no negative shifts."""
+    offset: int
+    """First byte of the first picture, counted from the start of the fragment."""
+    durations: Sequence[int]
+    """Ticks."""
+    sizes: Sequence[int]
+    """Bytes."""
+    flags: Sequence[int]
+    """As ISO/IEC 14496-12 8.8.3.1 has them."""
+    shifts: Sequence[int]
+    """Composition time minus decoding time, ticks."""
+
+    def packets(self) -> list[Packet]:
+        """The pictures, in decoding order."""
+        keys = [not flags & _SAMPLE_IS_NON_SYNC for flags in self.flags]
+        offsets = accumulate(self.sizes[:-1], initial=self.offset)
+        return list(map(Packet._make, zip(offsets, self.sizes, self.durations, self.shifts, keys, strict=True)))
+
+    def display_order(self) -> list[int]:
+        """Each picture's place in display order, from 0."""
+        shown = [time + shift for time, shift in zip(accumulate(self.durations, initial=0), self.shifts, strict=False)]
+        places = {time: place for place, time in enumerate(sorted(shown))}
+        return [places[time] for time in shown]
+
+
+def track_run(fragment: bytes) -> TrackRun:
+    """The one track run of a fragment (moof + mdat).
+
+    Raises:
+        ContractError: the fragment is not as our muxer writes it (one track run, default-base-is-moof).
+    """
+    traf = child(fragment, b"moof/traf")
+    parts = {box.kind: box for box in boxes(fragment, traf.body, traf.end)}
+    for kind in (b"tfhd", b"trun"):
+        if kind not in parts:
+            raise ContractError("box", f"the MP4 has no moof/traf/{kind.decode()} box")
+    box, defaults = parts[b"trun"], _track_defaults(fragment, parts[b"tfhd"])
+    said, count = _U32_PAIR.unpack_from(fragment, box.body)
+    if not said & _HAS_OFFSET:
+        raise ContractError("box", "the track run has no data offset")
+    (offset,) = _I32.unpack_from(fragment, box.body + 8)
+    start, code = box.body + (16 if said & _HAS_FIRST_FLAGS else 12), _entry_code(said)
+    # Where the table says nothing of each picture, a damaged count is still less than the bytes that there are.
+    if not count or start + count * code.size > box.end or count > len(fragment):
+        raise ContractError("box", f"a track run of {box.end - start} bytes claims {count} pictures")
+    # What the run does not say of each picture is the track's default.
+    columns = iter(zip(*code.iter_unpack(fragment[start : start + count * code.size]), strict=True) if code.size else ())
+    pairs = zip(_PER_PICTURE, (*defaults, 0), strict=True)
+    durations, sizes, flags, shifts = (next(columns) if said & bit else (default,) * count for bit, default in pairs)
+    if said & _HAS_FIRST_FLAGS:
+        flags = (_U32.unpack_from(fragment, box.body + 12)[0], *flags[1:])
+    # Also false when a second track run follows.
+    if offset + sum(sizes) != len(fragment):
+        raise ContractError("box", f"the first track run ends at byte {offset + sum(sizes)} of a fragment of {len(fragment)}")
+    return TrackRun(box, said >> 24, offset, durations, sizes, flags, shifts)
+
+
 def packets(fragment: bytes) -> list[Packet]:
     """The pictures of one fragment (moof + mdat), in decoding order.
 
     Raises:
         ContractError: the fragment is not as our muxer writes it (one track run, default-base-is-moof).
     """
-    tfhd, trun = child(fragment, b"moof/traf/tfhd"), child(fragment, b"moof/traf/trun")
-    default_duration, default_size, default_flags = _track_defaults(fragment, tfhd)
-    flags, count = struct.unpack_from(">II", fragment, trun.body)
-    flags &= 0xFFFFFF
-    position = trun.body + 8
-    if not flags & 0x1:
-        raise ContractError("box", "the track run has no data offset")
-    (offset,) = struct.unpack_from(">i", fragment, position)
-    position += 4
-    first_flags = default_flags
-    if flags & 0x4:
-        (first_flags,) = struct.unpack_from(">I", fragment, position)
-        position += 4
-    # Duration, size, flags, shift; what the run does not say of each picture is the track's default.
-    said = [bool(flags & bit) for bit in (0x100, 0x200, 0x400, 0x800)]
-    code = struct.Struct(">" + "".join(letter for letter, there in zip("IIIi", said, strict=True) if there))
-    defaults = (default_duration, default_size, default_flags, 0)
-    found = []
-    for number in range(count):
-        own = iter(code.unpack_from(fragment, position))
-        position += code.size
-        duration, size, sample_flags, shift = [next(own) if there else value for there, value in zip(said, defaults, strict=True)]
-        if number == 0 and flags & 0x4:
-            sample_flags = first_flags
-        found.append(Packet(offset, size, duration, shift, not sample_flags & _SAMPLE_IS_NON_SYNC))
-        offset += size
-    # Also false when a second track run follows.
-    if offset != len(fragment):
-        raise ContractError("box", f"the first track run ends at byte {offset} of a fragment of {len(fragment)}")
-    return found
+    return track_run(fragment).packets()
+
+
+@cache
+def _entry_code(said: int) -> struct.Struct:
+    """How one picture stands in a track run of those flags."""
+    return struct.Struct(">" + "".join(letter for letter, bit in zip("IIIi", _PER_PICTURE, strict=True) if said & bit))
+
+
+def display_order(found: Sequence[Packet]) -> list[int]:
+    """Each picture's place in display order, from 0, for the pictures of one fragment in decoding order."""
+    times = list(accumulate((packet.duration for packet in found[:-1]), initial=0))
+    shown = [time + packet.shift for time, packet in zip(times, found, strict=True)]
+    places = {time: place for place, time in enumerate(sorted(shown))}
+    return [places[time] for time in shown]
 
 
 def decode_time(fragment: bytes) -> int:
     """The decode time of the fragment's first picture, in ticks."""
     tfdt = child(fragment, b"moof/traf/tfdt")
     (ticks,) = struct.unpack_from(_time_code(fragment, tfdt), fragment, tfdt.body + 4)
+    return int(ticks)
+
+
+def edit_start(init: bytes) -> int:
+    """The composition time that is shown at time 0, in ticks: what B pictures delay a stream; 0 without an edit list."""
+    trak = child(init, b"moov/trak")
+    if not any(box.kind == b"edts" for box in boxes(init, trak.body, trak.end)):
+        return 0
+    elst = child(init, b"edts/elst", trak.body, trak.end)
+    # After the number of edits: the first one's length, then its start, both of 64 bits in version 1.
+    code, place = (">q", elst.body + 16) if init[elst.body] == 1 else (">i", elst.body + 12)
+    (ticks,) = struct.unpack_from(code, init, place)
     return int(ticks)
 
 
@@ -180,15 +250,29 @@ def slice_type(picture: bytes) -> str:
     Raises:
         ContractError: the packet holds no slice.
     """
+    unit = _first_slice(picture)
+    # first_mb_in_slice is 0 in a picture's first slice: one bit. The type's code fits into the seven after it.
+    value = _TYPE_CODES.get(unit[1])
+    if value is None:
+        value, _ = _exp_golomb(unit, _exp_golomb(unit, 8)[1])
+    letter = _SLICE_TYPES[value % 5]
+    return letter.lower() if letter == "I" and unit[0] & 0x1F != _IDR else letter
+
+
+def is_reference(picture: bytes) -> bool:
+    """Whether other pictures may be predicted from this one: its nal_ref_idc is not 0.
+
+    Raises:
+        ContractError: the packet holds no slice.
+    """
+    return bool(_first_slice(picture)[0] & 0x60)
+
+
+def _first_slice(picture: bytes) -> bytes:
+    """The NAL unit of a picture's first slice."""
     for unit in nal_units(picture):
-        kind = unit[0] & 0x1F
-        if kind in (1, 5):
-            # first_mb_in_slice is 0 in a picture's first slice: one bit. The type's code fits into the seven after it.
-            value = _TYPE_CODES.get(unit[1])
-            if value is None:
-                value, _ = _exp_golomb(unit, _exp_golomb(unit, 8)[1])
-            letter = _SLICE_TYPES[value % 5]
-            return letter.lower() if letter == "I" and kind != 5 else letter  # noqa: PLR2004 - 5 is IDR
+        if unit and unit[0] & 0x1F in (_SLICE, _IDR):
+            return unit
     raise ContractError("slice", f"a packet of {len(picture)} bytes holds no slice")
 
 
@@ -217,13 +301,13 @@ def num_references(config: bytes) -> int:
 
 def _track_defaults(fragment: bytes, tfhd: Box) -> tuple[int, int, int]:
     """Default duration, size and flags of a tfhd box; 0 where it says none."""
-    (flags,) = struct.unpack_from(">I", fragment, tfhd.body)
+    flags, _ = _U32_PAIR.unpack_from(fragment, tfhd.body)
     position = tfhd.body + 8
     for bit, width in ((0x1, 8), (0x2, 4)):  # base data offset, sample description index
         position += width if flags & bit else 0
     values = []
     for bit in (0x8, 0x10, 0x20):
-        values.append(struct.unpack_from(">I", fragment, position)[0] if flags & bit else 0)
+        values.append(_U32.unpack_from(fragment, position)[0] if flags & bit else 0)
         position += 4 if flags & bit else 0
     duration, size, sample_flags = values
     return duration, size, sample_flags

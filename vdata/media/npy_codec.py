@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tokenize
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,10 @@ import numpy.typing as npt
 
 from vdata.errors import CorruptShardError
 
-__all__ = ["dump_npy", "load_npy"]
+__all__ = ["UNREADABLE", "dump_npy", "load_npy"]
+
+UNREADABLE = (ValueError, TypeError, SyntaxError, EOFError, OSError, tokenize.TokenError)
+"""What NumPy raises at bytes that are no npy: it reads the header as Python's text."""
 
 
 def dump_npy(array: npt.NDArray[Any]) -> bytes:
@@ -28,6 +32,6 @@ def load_npy(member: bytes, name: str) -> npt.NDArray[Any]:
     """
     try:
         array: npt.NDArray[Any] = np.load(io.BytesIO(member), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    except UNREADABLE as error:
         raise CorruptShardError(f"a member of {len(member)} bytes is no {name}: {error}") from error
     return array

@@ -29,9 +29,11 @@ __all__ = [
     "RemoteObject",
     "as_media_error",
     "check_scheme",
+    "filesystem_of",
     "is_final",
     "list_objects",
     "network_errors",
+    "words_of",
 ]
 
 _SCHEMES = re.compile(r"(?:^|::)([A-Za-z][A-Za-z0-9+.-]*)(?=://|::)")
@@ -89,11 +91,11 @@ class RemoteObject:
         name = printable(without_secrets(source))
         try:
             if isinstance(root, RemoteRoot):
-                filesystem, above = _filesystem(root.url, limits)
+                filesystem, above = filesystem_of(root.url, limits)
                 return cls(filesystem, f"{above.rstrip('/')}/{source}", name)
-            return cls(*_filesystem(source, limits), name)
+            return cls(*filesystem_of(source, limits), name)
         except ValueError as error:
-            raise OpenError("bad_url", f"'{name}' cannot be used: {_words(error)}") from None
+            raise OpenError("bad_url", f"'{name}' cannot be used: {words_of(error)}") from None
 
     @contextmanager
     def open(self, start: int = 0, mark: str = "") -> Iterator[Reading]:
@@ -189,11 +191,11 @@ def list_objects(root: RemoteRoot) -> Iterator[tuple[str, int]]:
             f"'{root}': a web server has no listing; write a list of its URLs and use --dataset urls --root LIST.txt"
         )
     try:
-        filesystem, path = _filesystem(root.url)
+        filesystem, path = filesystem_of(root.url)
         found = filesystem.find(path, detail=True)
     except _listing_errors() as error:
         hint = "see that the address and the credentials in the environment (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL ...) are right"
-        raise ConfigError(f"'{root}' cannot be listed: {_words(error)}; {hint}") from None
+        raise ConfigError(f"'{root}' cannot be listed: {words_of(error)}; {hint}") from None
     above = path.rstrip("/") + "/"
     for name, details in found.items():
         # Some stores keep an empty object whose name ends in a slash for each folder; a root that is a file lists itself.
@@ -215,8 +217,8 @@ def as_media_error(error: Exception, name: str) -> MediaError:
     """The row of a source that could not be had; its message has no secrets."""
     status = getattr(error, "status", 0)
     if isinstance(error, FileNotFoundError) or status == _GONE:
-        return OpenError("missing", f"'{name}' is not there: {_words(error)}")
-    return MediaError("download", f"'{name}' cannot be downloaded: {_words(error)}", retryable=True)
+        return OpenError("missing", f"'{name}' is not there: {words_of(error)}")
+    return MediaError("download", f"'{name}' cannot be downloaded: {words_of(error)}", retryable=True)
 
 
 def is_final(error: Exception) -> bool:
@@ -235,11 +237,15 @@ def _classes(table: Mapping[str, Sequence[str]]) -> Iterator[type[Exception]]:
     return (getattr(module, name) for module, names in loaded if module for name in names)
 
 
-def _filesystem(url: str, limits: LimitConfig | None = None) -> tuple[Any, str]:
-    """The filesystem of a URL, and the URL as that wants it. With `limits` for one download, else for a listing.
+def filesystem_of(url: str, limits: LimitConfig | None = None, connections: int | None = None) -> tuple[Any, str]:
+    """The filesystem of a URL, and the URL as that wants it.
+
+    With `limits` it tries once and waits for an answer as long as they say; without, as a listing, it tries as the filesystem
+    does. `connections` are the most at a time to S3, the filesystem's own number by default.
 
     Raises:
         ValueError: it is no URL that fsspec can take.
+        MissingExtraError: the package for the scheme is not installed.
     """
     fsspec = _fsspec(url)
     scheme = url.partition("://")[0].lower()
@@ -249,7 +255,7 @@ def _filesystem(url: str, limits: LimitConfig | None = None) -> tuple[Any, str]:
             # signature is about the bytes of the URL.
             quoted = quote(url, safe="%/:=&?~#+!$,;'@()*[]", errors="surrogateescape")
             return fsspec.filesystem(scheme, **_options(fsspec, scheme, limits)), quoted
-        options = {name: _options(fsspec, name, limits) for name in _SCHEMES.findall(url)}
+        options = {name: _options(fsspec, name, limits, connections) for name in _SCHEMES.findall(url)}
         filesystem, path = fsspec.core.url_to_fs(url, **{name: given for name, given in options.items() if given})
     if limits and isinstance(getattr(filesystem, "retries", None), int):
         # Ours go on from the byte that was reached, and are counted.
@@ -257,7 +263,12 @@ def _filesystem(url: str, limits: LimitConfig | None = None) -> tuple[Any, str]:
     return filesystem, path
 
 
-def _options(fsspec: Any, scheme: str, limits: LimitConfig | None) -> dict[str, Any]:  # noqa: ANN401 - a module
+def _options(
+    fsspec: Any,  # noqa: ANN401 - a module
+    scheme: str,
+    limits: LimitConfig | None,
+    connections: int | None = None,
+) -> dict[str, Any]:
     """What a filesystem is told beside the user's own configuration."""
     if scheme in _HTTP:
         import aiohttp  # noqa: PLC0415 - an extra
@@ -271,7 +282,8 @@ def _options(fsspec: Any, scheme: str, limits: LimitConfig | None) -> dict[str, 
     own: Mapping[str, Any] = fsspec.config.conf.get("s3", {}).get("config_kwargs", {})
     waits = {"connect_timeout": limits.answer_seconds, "read_timeout": limits.answer_seconds} if limits else {}
     tries = {"retries": {"total_max_attempts": 1}} if limits else {}
-    return {"use_listings_cache": False, "config_kwargs": {**waits, **tries, **own}}
+    pool = {"max_pool_connections": connections} if connections else {}
+    return {"use_listings_cache": False, "config_kwargs": {**waits, **tries, **pool, **own}}
 
 
 def _fsspec(url: str) -> Any:  # noqa: ANN401 - a module
@@ -301,7 +313,7 @@ def _place(status: int, headers: Mapping[str, str]) -> tuple[int, int]:
     return 0, int(headers.get("Content-Length", -1))
 
 
-def _words(error: Exception) -> str:
+def words_of(error: Exception) -> str:
     """What an error says, on one line, without secrets."""
     if status := getattr(error, "status", 0):
         # aiohttp's own words end with the whole URL.

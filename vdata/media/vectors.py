@@ -93,6 +93,8 @@ class MotionPass:
     nobody asked."""
     stream: StreamFacts | None = None
     """None for a pass that no decoder made."""
+    times: tuple[int, ...] = ()
+    """When each frame is shown, in ticks of the stream's time base; -1 where it does not say."""
 
     @property
     def rows(self) -> npt.NDArray[np.int32]:
@@ -120,7 +122,7 @@ def read_motion(stream: bytes | str, *, skips: bool = True) -> MotionPass:
     Source: our own choice of flags. One thread, since frame threads lose vectors.
     """
     # The vectors are cut into columns once, at the end: frame by frame it took 8 ms of the 42 for 175 frames at 352x256.
-    types, lines, vectors = list[str](), list[str](), [b""]
+    types, times, lines, vectors = list[str](), list[int](), list[str](), [b""]
     source = stream if isinstance(stream, str) else io.BytesIO(stream)
     try:
         with _macroblock_log(wanted=skips) as log, av.open(source, "r", options=_DEMUXER_OPTIONS) as container:
@@ -129,6 +131,7 @@ def read_motion(stream: bytes | str, *, skips: bool = True) -> MotionPass:
             video.codec_context.thread_count = 1
             for frame in container.decode(video):
                 types.append(_LETTERS[frame.pict_type])
+                times.append(-1 if frame.pts is None else frame.pts)
                 vectors.append(_vectors(frame))
                 lines += [text for _, name, text in log if name == "h264"]
                 # So few messages are alive at once that they never wake Python's garbage collector.
@@ -138,7 +141,7 @@ def read_motion(stream: bytes | str, *, skips: bool = True) -> MotionPass:
         raise DecodeError("decoder_error", f"frame {len(types)} of the clip does not decode: {error}") from error
     offsets = np.cumsum([len(data) // VECTOR.itemsize for data in vectors], dtype=np.int64)
     skipped = _skipped(lines, len(types), facts.width, facts.height) if skips else np.empty((len(types), 0, 0), np.bool_)
-    return MotionPass("".join(types), np.frombuffer(b"".join(vectors), VECTOR), offsets, skipped, facts)
+    return MotionPass("".join(types), np.frombuffer(b"".join(vectors), VECTOR), offsets, skipped, facts, tuple(times))
 
 
 def _facts(context: av.VideoCodecContext) -> StreamFacts:

@@ -75,7 +75,12 @@ COLUMNS = (
     Column("source_width", pa.int32(), "Width of the source as shown, in pixels."),
     Column("source_height", pa.int32(), "Height of the source as shown, in pixels."),
     Column("codec", pa.string(), "`h264`; empty for a row without a video."),
-    Column("structure", pa.string(), "The frame structure: `ip` is I P P P, each P with the frame before as its reference."),
+    Column(
+        "structure",
+        pa.string(),
+        "The frame structure: `ip` is I P P P, each P with the frame before as its reference; `ibbbp` is I BBBP BBBP in display "
+        "order, where no B is a reference and the last frame of a GOP is a P.",
+    ),
     Column("gop", pa.int32(), "Frames from one keyframe to the next."),
     Column("fields", pa.list_(pa.string()), "Names of the fields that were extracted."),
     Column("init_size", pa.int64(), "Bytes of the MP4 before its first fragment."),

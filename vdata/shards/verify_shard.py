@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from vdata.errors import CorruptShardError, MediaError, SchemaMismatchError
-from vdata.media.structure import STRUCTURES
+from vdata.media.structure import structure_named
 from vdata.media.vectors import read_motion
 from vdata.shards.idx import idx_text
 from vdata.shards.layout import ERRORS, IDX, ROWS, TAR, shard_name
@@ -291,8 +291,4 @@ def _wanted_types(row: Row) -> str:
     Raises:
         SchemaMismatchError: no structure has that name.
     """
-    for structure in STRUCTURES.values():
-        if structure.name == row["structure"]:
-            return structure.types(row["num_frames"], row["gop"])
-    known = ", ".join(structure.name for structure in STRUCTURES.values())
-    raise SchemaMismatchError(f"row '{row['key']}' has structure '{row['structure']}'; this vdata knows {known}")
+    return structure_named(row["structure"]).types(row["num_frames"], row["gop"])
