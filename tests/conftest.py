@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -223,8 +225,85 @@ def s3(_s3_server, monkeypatch):
             client.put_object(Bucket=name, Key=key, Body=data)
         return f"s3://{name}"
 
-    put.port = port
+    put.port, put.client, put.bucket = port, client, name
     yield put
     client.close()
     # The next test may have another endpoint.
     s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture
+def on_s3(s3, tmp_path, monkeypatch):
+    """A function that copies a shard folder to the S3 server and returns its URL. The cache is a new folder, pauses are none."""
+    monkeypatch.setenv("VDATA_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("vdata.shards.remote.PAUSES", (0.0, 0.0))
+
+    def copied(folder: Path, prefix: str = "shards/train") -> str:
+        names = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+        return f"{s3({f'{prefix}/{name}': (folder / name).read_bytes() for name in names})}/{prefix}"
+
+    return copied
+
+
+class Wire:
+    """A way to a port of this machine; it ends one connection after `cut_after` bytes have come down."""
+
+    def __init__(self, port: int) -> None:
+        self._target, self._server = port, socket.create_server(("127.0.0.1", 0))
+        self.port = self._server.getsockname()[1]
+        self.cut_after = math.inf
+        self.num_cut, self.num_down, self.upstream = 0, 0, b""
+        """What was sent to the server, in lower case."""
+        self._ends: list[socket.socket] = []
+        self._start(self._accept)
+
+    @property
+    def num_requests(self) -> int:
+        return self.upstream.count(b"http/1.1\r\n")
+
+    def close(self) -> None:
+        for end in (self._server, *self._ends):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    def _start(self, work, *args) -> None:
+        def run():
+            with contextlib.suppress(OSError):
+                work(*args)
+
+        threading.Thread(target=run, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            near, _ = self._server.accept()
+            far = socket.create_connection(("127.0.0.1", self._target))
+            self._ends += [near, far]
+            self._start(self._up, near, far)
+            self._start(self._down, far, near)
+
+    def _up(self, near: socket.socket, far: socket.socket) -> None:
+        while data := near.recv(65536):
+            self.upstream += data.lower()
+            far.sendall(data)
+
+    def _down(self, far: socket.socket, near: socket.socket) -> None:
+        while data := far.recv(65536):
+            near.sendall(data)
+            self.num_down += len(data)
+            self.cut_after -= len(data)
+            if self.cut_after < 0 and not self.num_cut:
+                self.num_cut = 1
+                near.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def wire(s3, monkeypatch):
+    """The way that S3 requests take from now on; it counts them."""
+    import fsspec  # noqa: PLC0415 - an extra
+
+    wire = Wire(s3.port)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{wire.port}")
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    yield wire
+    wire.close()

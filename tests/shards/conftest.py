@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import fsspec
 import numpy as np
 import pytest
 
@@ -134,3 +135,26 @@ def write_shards(clips: list[EncodedClip]) -> Callable[..., Path]:
 def shard_folder(write_shards: Callable[..., Path], tmp_path: Path) -> Path:
     """Two shards of four and two clips."""
     return write_shards(tmp_path / "shards")
+
+
+@pytest.fixture
+def objects() -> Iterator[fsspec.AbstractFileSystem]:
+    """fsspec's store in memory, empty; what the S3 server would do slowly."""
+    objects = fsspec.filesystem("memory")
+    yield objects
+    if objects.exists("/pre"):
+        objects.rm("/pre", recursive=True)
+
+
+@pytest.fixture
+def put(objects: fsspec.AbstractFileSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """A function that copies a shard folder there and returns its URL."""
+    monkeypatch.setenv("VDATA_CACHE", str(tmp_path / "cache"))
+
+    def put(folder: Path, name: str = "train") -> str:
+        objects.pipe(
+            {f"/pre/{name}/{path.relative_to(folder)}": path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}
+        )
+        return f"memory://pre/{name}"
+
+    return put

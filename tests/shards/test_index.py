@@ -53,6 +53,16 @@ def test_places_lead_to_the_bytes(shard_folder, mp4s):
             assert tar[text.offset[i] : text.offset[i] + text.size[i]] == b'{"number":%d}' % i
 
 
+def test_one_member_is_found_or_known_to_be_absent(shard_folder):
+    index = open_index(shard_folder)
+    for i in range(6):
+        file, offset, size = index.member(i, "text.json")
+        assert file.read_bytes()[offset : offset + size] == (b"" if i % 2 else b'{"number":%d}' % i)
+    assert index.member(0, "flac") is None
+    assert index.exts(0) == ("text.json",)
+    assert index.folder_of(5) == shard_folder
+
+
 def test_members_of_a_sidecar_tar_and_of_some_shards_only(shard_folder):
     rows = read_rows(shard_folder, 1).to_pylist()
     rows[1]["members"].append({"name": "flow.npy", "file": "clips-000001.flow.tar", "offset": 512, "size": 7, "sha256": ""})
@@ -192,7 +202,7 @@ def test_an_index_of_another_layout_is_made_anew(shard_folder, damage):
 
 
 @pytest.mark.parametrize("name", ["fragment_offset", "column.end_seconds"])
-@pytest.mark.parametrize("size", [None, 130])
+@pytest.mark.parametrize("size", [None, 130, 0])
 def test_an_index_with_a_missing_or_short_array_is_made_anew(shard_folder, size, name):
     digest = write_index(shard_folder).digest
     path = shard_folder / "index" / f"{name}.npy"

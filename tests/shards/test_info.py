@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 
 from vdata.errors import ShardError
-from vdata.shards.info import describe_folder, shard_folders
+from vdata.shards import write_index
+from vdata.shards.info import describe, describe_folder, shard_folders
 from vdata.shards.read import open_shards
 
 
@@ -58,3 +59,19 @@ def test_a_folder_of_neither_is_an_error(tmp_path):
         shard_folders(tmp_path)
     with pytest.raises(ShardError, match="there is no shard folder"):
         shard_folders(tmp_path / "none")
+
+
+def test_remote_shards_are_described_as_the_local_ones(write_shards, tmp_path, put, objects):
+    for name in ("train", "test"):
+        folder = write_shards(tmp_path / "data" / name)
+        write_index(folder)
+        (folder / "clips-000000.errors.parquet").rename(folder / "errors.parquet")
+        put(folder, f"data/{name}")
+    objects.pipe("/pre/data/source/a.mp4", b"")
+    local, remote = describe(tmp_path / "data"), describe("memory://pre/data")
+    assert local[0]["not_built"] == {"no_frames": 1}
+    assert [facts.pop("folder") for facts in remote] == ["memory://pre/data/test", "memory://pre/data/train"]
+    assert remote == [{name: value for name, value in facts.items() if name != "folder"} for facts in local]
+    assert describe("memory://pre/data/train")[0]["clips"] == 6
+    with pytest.raises(ShardError, match="there are no shards in 'memory://pre/none'"):
+        describe("memory://pre/none")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,17 +13,19 @@ __all__ = ["command"]
 
 
 @click.command("info")
-@click.argument("shards", type=click.Path(path_type=Path))
+@click.argument("shards")
 @where_option
 @json_option
-def command(shards: Path, where: str | None, *, as_json: bool) -> None:
+def command(shards: str, where: str | None, *, as_json: bool) -> None:
     """Say what a folder of shards, or of splits, holds: clips, frames, hours, sizes, columns to filter by, failures, state.
+
+    The folder may be a URL, as s3://bucket/shards/sample.
 
     vdata info shards/sample/train --where "num_frames >= 32"
     """
-    from vdata.shards.info import describe_folder, shard_folders
+    from vdata.shards.info import describe
 
-    found = [describe_folder(folder, where) for folder in shard_folders(shards)]
+    found = describe(shards, where)
     if as_json:
         click.echo(json.dumps(found if len(found) > 1 else found[0]))
         return

@@ -13,7 +13,7 @@ import json
 import shutil
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,27 +22,20 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from vdata.shards.columns import Scalar, from_names, read_columns, to_names
-from vdata.shards.index_arrays import (
-    CLIP_ARRAYS,
-    COLUMN_ARRAYS,
-    FRAGMENT_ARRAYS,
-    MEMBER_ARRAYS,
-    IndexParts,
-    build_arrays,
-    digest_of,
-)
-from vdata.shards.layout import ROWS, committed_shards, require_shards, shard_name, shard_path, sync_file, sync_folder
+from vdata.shards.cache import discard_entry
+from vdata.shards.columns import Scalar, from_names, read_columns
+from vdata.shards.index_arrays import CLIP_ARRAYS, COLUMN_ARRAYS, FRAGMENT_ARRAYS, MEMBER_ARRAYS, build_arrays
+from vdata.shards.index_header import HEADER, INDEX, array_names, header_of, read_header, stamp, untimed
+from vdata.shards.layout import ROWS, committed_shards, shard_name, shard_of, sync_file, sync_folder
+from vdata.shards.mirror import fetch_index, fetch_rows
+from vdata.shards.remote import Folder, RemoteFile, RemoteFolder
 from vdata.shards.rows import read_rows
-from vdata.shards.schema import FORMAT_VERSION, PICTURE
+from vdata.shards.schema import PICTURE
 
-__all__ = ["Index", "MemberPlaces", "differing_files", "is_fresh", "open_index", "write_index"]
+__all__ = ["Index", "MemberPlaces", "Mp4Place", "differing_files", "is_fresh", "open_index", "write_index"]
 
-_HEADER = "index.json"
-_LAYOUT = 3
-"""Number of the index's own layout. Another number is stale, not an error: the index is made anew."""
-_SCALAR_ARRAYS = ("column", "null")
-"""What the names of a Scalar's arrays begin with."""
+_DAMAGED = (FileNotFoundError, ValueError, EOFError)
+"""What opening an array that is missing, cut short or empty raises."""
 
 IntArray = npt.NDArray[np.int32]
 LongArray = npt.NDArray[np.int64]
@@ -60,11 +53,30 @@ class MemberPlaces:
     """Bytes; 0 where the clip has none."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Mp4Place:
+    """Where the MP4 of a clip lies, and its parts within it."""
+
+    file: Path | RemoteFile
+    offset: int
+    """Its first byte within the file."""
+    init_size: int
+    fragment_frame: IntArray
+    """(F,): the first frame of each of the clip's fragments."""
+    fragment_offset: LongArray
+    """(F,): the fragment's first byte within the MP4."""
+    fragment_size: LongArray
+    """(F,)"""
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Index:
     """The clips of one shard folder, in the order of shard and row. An array has one entry a clip unless it says otherwise."""
 
-    folder: Path
+    folder: Folder
+    """Where the shards lie."""
+    copy: Path
+    """Where index and row files lie on this machine: the same, or for remote shards an entry of the cache."""
     digest: str
     """Changes when any clip changes; the same after remaking, and after `vdata add`."""
     files: tuple[str, ...]
@@ -112,19 +124,49 @@ class Index:
         """The folder and the number of clips."""
         return f"<Index of '{self.folder}': {len(self)} clips, digest {self.digest}>"
 
-    def mp4_path(self, i: int) -> Path:
+    def mp4_path(self, i: int) -> Path | RemoteFile:
         """The file that holds the MP4 of clip i, from byte mp4_offset[i] on; for a clip without one, its row file."""
         file = int(self.mp4_file[i])
-        return shard_path(self.folder, int(self.shard[i]), ROWS) if file < 0 else self.file_path(file)
+        return self.folder / (shard_name(int(self.shard[i])) + ROWS) if file < 0 else self.file_path(file)
 
-    def file_path(self, file: int) -> Path:
+    def file_path(self, file: int) -> Path | RemoteFile:
         """The file that a MemberPlaces.file names."""
         return self.folder / self.files[file]
+
+    def mp4_place(self, i: int) -> Mp4Place:
+        """Where to read the MP4 of clip i. Its arrays are views of the index's own."""
+        first, end = self.fragment_start[i : i + 2].tolist()
+        return Mp4Place(
+            file=self.mp4_path(i),
+            offset=int(self.mp4_offset[i]),
+            init_size=int(self.init_size[i]),
+            fragment_frame=self.fragment_frame[first:end],
+            fragment_offset=self.fragment_offset[first:end],
+            fragment_size=self.fragment_size[first:end],
+        )
+
+    def member(self, i: int, ext: str) -> tuple[Path | RemoteFile, int, int] | None:
+        """File, first byte and size of a member of clip i, size 0 if the clip has none; None if no clip has one."""
+        places = self.members.get(ext)
+        if places is None:
+            return None
+        file = int(places.file[i])
+        return (self.mp4_path(i), 0, 0) if file < 0 else (self.file_path(file), int(places.offset[i]), int(places.size[i]))
+
+    def exts(self, i: int) -> tuple[str, ...]:  # noqa: ARG002 - of several joined folders each has its own
+        """The extensions of members, beside mp4 and json, that the folder of clip i has."""
+        return tuple(self.members)
+
+    def folder_of(self, i: int) -> Folder:  # noqa: ARG002 - as above
+        """The folder that holds clip i."""
+        return self.folder
 
     @cached_property
     def shards(self) -> LongArray:
         """The numbers of the shards that hold a clip, ascending."""
-        return np.unique(self.shard).astype(np.int64)
+        # Clips are in the order of their shards: to look for steps is 30 times as fast as to sort.
+        first = np.flatnonzero(np.diff(self.shard, prepend=-1))
+        return np.asarray(self.shard[first], np.int64)
 
     def key(self, i: int) -> str:
         """The key of clip i. Reads its shard's row file on first use."""
@@ -168,8 +210,8 @@ class Index:
         arrays = {name: self._array(name) for name in names}
         absent = [name for name, array in arrays.items() if array is None]
         if absent:
-            shards = self.shards.tolist() or committed_shards(self.folder)[:1]
-            read = read_columns(self.folder, shards, absent)
+            shards = self.shards.tolist() or self._empty_shards()[:1]
+            read = read_columns(self._with_rows(shards), shards, absent)
             arrays |= {name: read[name] for name in absent}
         return pa.table(arrays)
 
@@ -197,24 +239,51 @@ class Index:
     @cached_property
     def _shard_rows(self) -> Any:  # noqa: ANN401 - functools' wrapper
         # A few shards are kept: neighbours are asked for together, and a shard's rows take megabytes.
-        return lru_cache(maxsize=8)(lambda shard: read_rows(self.folder, shard))
+        return lru_cache(maxsize=8)(lambda shard: read_rows(self._with_rows([shard]), shard))
+
+    def _empty_shards(self) -> list[int]:
+        """All shards, of an index without clips."""
+        if isinstance(self.folder, Path):
+            return committed_shards(self.folder)
+        return [shard for name in self.folder.entries() if (shard := shard_of(name)) is not None]
+
+    def _with_rows(self, shards: Sequence[int]) -> Path:
+        """The folder of this machine where these shards' row files lie."""
+        if isinstance(self.folder, RemoteFolder):
+            # The copy may have been deleted meanwhile, as old files of a temporary folder are.
+            header = read_header(self.copy / INDEX) or fetch_index(self.folder)[1]
+            fetch_rows(self.folder, self.copy, header, shards)
+        return self.copy
 
 
-def open_index(folder: Path) -> Index:
+def open_index(folder: Folder) -> Index:
     """The index of a shard folder; made first when it is absent or older than the row files.
 
-    In a folder that cannot be written to it is made in memory.
+    In a folder that cannot be written to it is made in memory. That of remote shards is fetched, and never made.
 
     Raises:
-        ShardError: the folder holds no finished shard.
+        ShardError: the folder holds no finished shard; remote shards have no index, or a stale one.
         SchemaMismatchError: the rows are of another format version.
     """
-    header = _read_header(folder / "index")
-    if header is not None and header["rows"] == _stamp(folder):
+    if isinstance(folder, RemoteFolder):
+        return _open_remote(folder)
+    header = read_header(folder / INDEX)
+    if header is not None and header["rows"] == stamp(folder):
         # An array that is missing or cut short: damaged, or swapped by another process just now.
-        with contextlib.suppress(FileNotFoundError, ValueError):
+        with contextlib.suppress(*_DAMAGED):
             return _open(folder, header)
     return write_index(folder)
+
+
+def _open_remote(folder: RemoteFolder) -> Index:
+    copy, header = fetch_index(folder)
+    try:
+        return replace(_open(copy, header), folder=folder)
+    except _DAMAGED:
+        # A file of the copy was deleted, as old files of a temporary folder are.
+        discard_entry(copy)
+    copy, header = fetch_index(folder)
+    return replace(_open(copy, header), folder=folder)
 
 
 def is_fresh(folder: Path) -> bool:
@@ -223,8 +292,8 @@ def is_fresh(folder: Path) -> bool:
     Raises:
         ShardError: the folder holds no finished shard.
     """
-    header = _read_header(folder / "index")
-    return header is not None and header["rows"] == _stamp(folder)
+    header = read_header(folder / INDEX)
+    return header is not None and header["rows"] == stamp(folder)
 
 
 def write_index(folder: Path) -> Index:
@@ -244,19 +313,14 @@ def write_index(folder: Path) -> Index:
 def differing_files(folder: Path) -> list[str]:
     """Names of the files in `index/` that are not, byte for byte, what write_index would make of the rows now."""
     header, arrays = _made(folder)
-    place = folder / "index"
+    place = folder / INDEX
     differing = [f"{name}.npy" for name, array in arrays.items() if not _holds(place / f"{name}.npy", _npy_bytes(array))]
-    found = _read_header(place)
+    found = read_header(place)
     # A copy of the folder has other times; a loader makes its index anew, and nothing is damaged.
-    if found is None or _untimed(found) != _untimed(header):
-        differing.append(_HEADER)
-    known = {_HEADER, *(f"{name}.npy" for name in arrays)}
+    if found is None or untimed(found) != untimed(header):
+        differing.append(HEADER)
+    known = {HEADER, *(f"{name}.npy" for name in arrays)}
     return sorted([*differing, *(path.name for path in place.glob("*") if path.name not in known)])
-
-
-def _untimed(header: Mapping[str, Any]) -> dict[str, Any]:
-    """A header without the times of the row files."""
-    return {**header, "rows": [row[:2] for row in header["rows"]]}
 
 
 def _holds(path: Path, content: bytes) -> bool:
@@ -271,47 +335,16 @@ def _npy_bytes(array: npt.NDArray[Any]) -> bytes:
 
 def _made(folder: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     """Header and arrays of an index of the rows as they are."""
-    stamp = _stamp(folder)
+    rows = stamp(folder)
     parts = build_arrays(folder, committed_shards(folder))
-    return _header(parts) | {"rows": stamp}, parts.arrays
-
-
-def _header(parts: IndexParts) -> dict[str, Any]:
-    return {
-        "layout": _LAYOUT,
-        "format_version": FORMAT_VERSION,
-        "digest": digest_of(parts.arrays),
-        "num_clips": len(parts.arrays["shard"]),
-        "files": list(parts.files),
-        "members": list(parts.exts),
-        "columns": to_names(parts.schema),
-        "scalars": sorted(name for name in parts.arrays if name.partition(".")[0] in _SCALAR_ARRAYS),
-    }
-
-
-def _stamp(folder: Path) -> list[list[Any]]:
-    """Name, size and time of every row file: what an index was made from."""
-    found = [(shard_name(shard) + ROWS, shard_path(folder, shard, ROWS).stat()) for shard in require_shards(folder)]
-    return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in found]
-
-
-def _read_header(path: Path) -> dict[str, Any] | None:
-    """The header of an index of this layout; None where there is none."""
-    try:
-        header: dict[str, Any] = json.loads((path / _HEADER).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-    same = header.get("layout") == _LAYOUT and header.get("format_version") == FORMAT_VERSION
-    return header if same else None
+    return header_of(parts, rows), parts.arrays
 
 
 def _open(folder: Path, header: Mapping[str, Any]) -> Index:
-    names = [*CLIP_ARRAYS, *FRAGMENT_ARRAYS, *header["scalars"]]
-    names += [f"{ext}.{part}" for ext in header["members"] for part in MEMBER_ARRAYS]
     # An empty file cannot be mapped; reading it costs nothing.
-    paths = {name: folder / "index" / f"{name}.npy" for name in names}
+    paths = {name: folder / INDEX / f"{name}.npy" for name in array_names(header)}
     arrays = {name: np.load(path, mmap_mode="r" if header["num_clips"] else None) for name, path in paths.items()}
-    if _read_header(folder / "index") != header:
+    if read_header(folder / INDEX) != header:
         # Another process has swapped in an index of newer rows meanwhile: these arrays may be of either.
         msg = f"the index of '{folder}' has changed while it was opened"
         raise ValueError(msg)
@@ -323,6 +356,7 @@ def _index(folder: Path, header: Mapping[str, Any], arrays: Mapping[str, npt.NDA
     own = {name: arrays[name] for name in (*CLIP_ARRAYS, *FRAGMENT_ARRAYS)}
     return Index(
         folder=folder,
+        copy=folder,
         digest=header["digest"],
         files=tuple(header["files"]),
         members=members,
@@ -345,9 +379,9 @@ def _save(folder: Path, header: Mapping[str, Any], arrays: Mapping[str, npt.NDAr
         for name, array in arrays.items():
             np.save(new / f"{name}.npy", array)
             sync_file(new / f"{name}.npy")
-        (new / _HEADER).write_text(json.dumps(header), encoding="utf-8")
-        sync_file(new / _HEADER)
-        _swap(new, folder / "index")
+        (new / HEADER).write_text(json.dumps(header), encoding="utf-8")
+        sync_file(new / HEADER)
+        _swap(new, folder / INDEX)
         sync_folder(folder)
     finally:
         shutil.rmtree(new, ignore_errors=True)

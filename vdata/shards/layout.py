@@ -25,6 +25,7 @@ __all__ = [
     "require_shards",
     "shard_files",
     "shard_name",
+    "shard_of",
     "shard_path",
     "sync_file",
     "sync_folder",
@@ -47,6 +48,12 @@ def shard_name(shard: int) -> str:
 def shard_path(folder: Path, shard: int, suffix: str) -> Path:
     """One file of a shard."""
     return folder / (shard_name(shard) + suffix)
+
+
+def shard_of(name: str) -> int | None:
+    """The number of the shard whose row file has that name; None for any other name."""
+    match = _SHARD_FILE.fullmatch(name)
+    return int(match[1]) if match and match[2] == ROWS else None
 
 
 def committed_shards(folder: Path) -> list[int]:

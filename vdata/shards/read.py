@@ -28,6 +28,7 @@ from vdata.media.text_codec import Text, load_text
 from vdata.media.tracklet_codec import Tracklets, load_tracklets
 from vdata.records import Picture
 from vdata.shards.index import Index, open_index
+from vdata.shards.remote import Folder, RemoteFile, folder_of
 from vdata.shards.where import Where, select
 
 __all__ = ["Sample", "Shards", "open_shards", "read_range"]
@@ -38,12 +39,14 @@ _log = logging.getLogger(__name__)
 def open_shards(path: str | Path, where: Where | None = None) -> Shards:
     """The samples of one shard folder, or those that a filter chooses (docs/filters.md); how many it leaves out is logged.
 
+    `path` may be a URL, as "s3://bucket/shards/train" (docs/loading.md).
+
     Raises:
         ConfigError: `where` is no filter; an UnknownNameError names a column that the rows do not have.
         ShardError: the folder holds no finished shard; a folder of splits says which to open.
         SchemaMismatchError: the shards are of another format version.
     """
-    index = open_index(Path(path))
+    index = open_index(folder_of(path))
     if where is None:
         return Shards(index)
     selection = select(index, where)
@@ -113,7 +116,7 @@ class Shards:
 class Sample:
     """One row and the bytes that it names. Nothing is read before it is asked for."""
 
-    def __init__(self, folder: Path, row: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Folder, row: Mapping[str, Any]) -> None:
         """Takes a whole row of a row file in `folder`."""
         self.row = dict(row)
         """The row as plain values, by column."""
@@ -305,14 +308,17 @@ class Sample:
             raise CorruptShardError(f"'{self.key}.mp4' in {file} does not decode ({error}): check with `vdata verify`") from error
 
 
-def read_range(path: Path, offset: int, size: int) -> bytes:
+def read_range(path: Path | RemoteFile, offset: int, size: int) -> bytes:
     """Bytes of a file; fewer than `size` only where the file ends.
 
     The file is opened for each read: 10 microseconds, and no descriptor that a fork or a thread could share.
 
     Raises:
-        CorruptShardError: the file is not there.
+        CorruptShardError: the file is not there; a remote one ends before.
+        ShardError: a remote one cannot be read.
     """
+    if isinstance(path, RemoteFile):
+        return _read_remote(path, offset, size)
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError as error:
@@ -327,3 +333,10 @@ def read_range(path: Path, offset: int, size: int) -> bytes:
         return data
     finally:
         os.close(descriptor)
+
+
+def _read_remote(file: RemoteFile, offset: int, size: int) -> bytes:
+    try:
+        return file.read_ranges([(offset, offset + size)])[0] if size else b""
+    except OSError as error:
+        raise CorruptShardError(f"'{file}', which the rows name, cannot be read: {error}; copy it there again") from error
