@@ -9,39 +9,52 @@ import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, NoReturn, Self, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from nvidia.dali.pipeline import Pipeline
+from torch.utils.data import IterableDataset, get_worker_info
 
-from pipelines.batches import BatchMaker, LoaderConfig
+from pipelines.batches import BatchMaker, Counts, LoaderConfig
 from pipelines.clips import Clips, asked_clips, open_clips
 from pipelines.prefetch import Prefetcher
-from pipelines.sampler import Sampler
+from pipelines.sampler import OrderConfig, Sampler, Shuffle
+from pipelines.units import Units, make_units
+from pipelines.weights import Shares, Weights
+from pipelines.windows import least_frames
 from vdata.config import check, digest, to_mapping
+from vdata.errors import ConfigError
 from vdata.shards.where import Where
-from vdata.views import View, check_views
+from vdata.views import Clip, Motion, View, check_views
 
 __all__ = ["ClipIterator"]
 
-_STATE_VERSION = 1
+_STATE_VERSION = 2
+
+_NO_WORKERS = "must be 0: a ClipIterator has threads of its own and gives batches in no process but that which opened it"
 
 _log = logging.getLogger(__name__)
 
 
-class ClipIterator:
+class ClipIterator(IterableDataset[dict[str, Any]]):
     """Batches of the clips in one or several shard folders, epoch after epoch; one `for` is one epoch.
 
-    A batch is a dictionary: under each view's name float32 (B, 3, T, H, W), normalised, or uint8 (B, T, H, W, 3) where the view
-    has no size; `idx` int64 (B,), the clips' stable index; `label` int64 (B,); and `meta`, for each view a dictionary of
-    `frames` int64 (B, T) and `seconds` float64 (B, T) counted from the clip's start, `crop` float32 (B, 4) as x0, y0, x1, y1
-    in pixels of the picture, and `flip` bool (B,), on the CPU. The tensors are the caller's own.
+    A batch is a dictionary: under each view's name what the view's docstring says, as float32 (B, 3, T, H, W) for a Clip, or
+    uint8 (B, T, H, W, 3) for one without a size; `idx` int64 (B,), the stable number of the clip, or of the video with
+    `unit="video"`; `label` int64 (B,); `valid` bool (B,), False for rows that only fill up the last batch of several ranks; and
+    `meta`, for each picture view a dictionary on the CPU: `frames` int64 (B, T) and `seconds` float64 (B, T) counted from the
+    clip's start (with `unit="video"` from the start of an unbroken run of clips), `crop` float32 (B, 4) as x0, y0, x1, y1 in
+    pixels of the picture, `flip` and `reversed` bool (B,), `speed` int64 (B,), and `inside` bool (B, T), False for frames that a
+    pad has put there. The tensors are the caller's own.
 
     Every random number comes from (seed, epoch, position in the global sequence, view), so for one seed and one global batch
     size the sequence of batches is the same on any number of ranks and after any resume. A `for` that was left early is
     continued by the next one.
+
+    It is a torch IterableDataset, for loops that want a DataLoader: `DataLoader(it, batch_size=None)`, without workers, since it
+    has threads of its own.
 
     `device="cuda"` has never run on a GPU.
     """
@@ -58,8 +71,10 @@ class ClipIterator:
         rank: int | None = None,
         world_size: int | None = None,
         train: bool = True,
-        shuffle: Literal["global", "none"] = "global",
+        unit: Literal["clip", "video"] = "clip",
+        shuffle: str = "global",
         drop_last: bool = True,
+        weights: Weights | None = None,
         where: Where | npt.NDArray[np.bool_] | None = None,
         on_error: Literal["raise", "skip"] = "raise",
         config: LoaderConfig | None = None,
@@ -75,10 +90,14 @@ class ClipIterator:
             seed: of everything random.
             rank: this process among `world_size`; both come from torchrun's environment if not given.
             world_size: see `rank`.
-            train: False keeps the clips in order, each once an epoch, in a smaller last batch if they do not fill it (a rank
-                that has no row of that one ends a batch earlier).
-            shuffle: `global` mixes all clips anew in every epoch, `none` keeps their order.
-            drop_last: leave out what does not fill the last global batch; of no effect if `train` is False.
+            train: False keeps the samples in order, each once an epoch, whatever `shuffle` and `drop_last` say.
+            unit: what a sample is: a clip, or a video, in whose clips the views take their windows; a window may lie across clips
+                that follow one another.
+            shuffle: `global` mixes all samples anew in every epoch; `block` mixes whole shards and the samples of 16 of them at a
+                time (`block:32` of 32), for disks and object stores; `none` keeps their order.
+            drop_last: leave out what does not fill the last global batch. Otherwise that is a short one; on several ranks it is
+                filled up on all of them with rows from the epoch's start, whose `valid` is False.
+            weights: how often samples come in an epoch of the same length: a Shares, or an array of one number a clip.
             where: which clips to use: a filter as "motion_score > 0.2 and label in (1, 2)" (docs/filters.md), or bool
                 (num_clips,), one entry a clip of the index; all by default. A state knows which clips it was taken with.
             on_error: `raise`, or `skip` to put another clip in the place of one that cannot be read or decoded.
@@ -90,36 +109,40 @@ class ClipIterator:
             ShardError: a folder without finished shards.
         """
         check(batch_size >= 1, "batch_size", batch_size, "must be at least 1")
-        check(shuffle in ("global", "none"), "shuffle", shuffle, "must be 'global' or 'none'")
+        check(seed >= 0, "seed", seed, "must not be negative")
+        check(unit in ("clip", "video"), "unit", unit, "must be 'clip' or 'video'")
         check(on_error in ("raise", "skip"), "on_error", on_error, "must be 'raise' or 'skip'")
         self.index: Clips = open_clips(path)
         """All clips of the folders, used or not, as flat arrays."""
         self.views = _views(method, views)
-        used = _used(self.index, self.views, asked_clips(self.index, where))
+        used = np.flatnonzero(asked_clips(self.index, where)).astype(np.int64)
+        units = _units(unit, self.index, used, self.views)
+        order = _order(shuffle, drop_last=drop_last, train=train)
         rank, world_size = _ranks(rank, world_size)
-        drop_last = drop_last and train
         self._sampler = Sampler(
-            self.index.video[used], seed, batch_size, rank, world_size, shuffle=train and shuffle == "global", drop_last=drop_last
+            units, order, seed=seed, batch_size=batch_size, rank=rank, world_size=world_size, weights=weights if train else None
         )
-        rule = f"must not exceed the {len(used)} clips that are used: lower it, or set drop_last=False"
+        rule = f"must not exceed the {len(units)} {unit}s that are used: lower it, or set drop_last=False"
         check(self._sampler.num_samples > 0, "batch_size x world_size", self._sampler.global_batch, rule)
         self.num_skipped = 0
-        """Unusable clips that were replaced in the batches handed out so far."""
+        """Unusable clips that were replaced in batches handed out so far. Each is logged, and an epoch's end says how many."""
+        self._skipped_in_epoch = 0
         self._epoch = self._position = 0
         self._digest = digest(
             {
                 "index": self.index.digest,
                 "used": hashlib.sha256(used.tobytes()).hexdigest(),
-                "views": [to_mapping(view) for view in self.views],
+                "views": [{"kind": type(view).__name__, **to_mapping(view)} for view in self.views],
                 "global_batch": self._sampler.global_batch,
-                "shuffle": self._sampler.shuffle,
-                "drop_last": drop_last,
+                "unit": unit,
+                "order": to_mapping(order),
+                "weights": _spelled(weights),
             }
         )
-        maker = BatchMaker(
-            self.index, used, self.views, self._sampler, _device(device), config or LoaderConfig(), skip=on_error == "skip"
-        )
-        self._pipeline = maker.pipeline
+        maker = BatchMaker(units, self.views, self._sampler, _device(device), config or LoaderConfig(), skip=on_error == "skip")
+        self._maker = maker
+        if maker.on_cuda:
+            _log.warning("%d coded sizes: NVDEC makes a decoder for each, and keeps 100", _num_sizes(self.index, used))
         # An evaluation is one epoch; in training the next epoch's first batches are made during the last steps of this one.
         self._prefetcher = Prefetcher(lambda place: maker.stream(place, endless=train))
         self._close = weakref.finalize(self, _close, self._prefetcher, maker)
@@ -128,22 +151,52 @@ class ClipIterator:
         """The batches of an epoch on this rank."""
         return self._sampler.num_batches
 
+    @property
+    def num_invalid(self) -> int:
+        """Rows of an epoch, of all ranks, that only fill up its last batch: their `valid` is False."""
+        sampler = self._sampler
+        return 0 if sampler.world_size == 1 else sampler.num_batches * sampler.global_batch - sampler.num_samples
+
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """The rest of the current epoch's batches.
 
         Raises:
             CorruptShardError: a clip cannot be read or decoded; names its tar and key.
-            ConfigError: the iterator is closed.
+            ConfigError: the iterator is closed, or in a DataLoader's worker.
         """
+        worker = get_worker_info()
+        if worker is not None:
+            # Forked, it has this object, but none of its threads.
+            raise ConfigError(f"num_workers ({worker.num_workers}) {_NO_WORKERS}")
+        if self._position == len(self):
+            # The last loop was left at the epoch's last batch: as after a resume there, the next epoch begins.
+            self.set_epoch(self._epoch + 1)
         epoch = self._epoch
         while self._epoch == epoch and self._position < len(self):
             check(self._close.alive, "ClipIterator", "closed", "cannot give batches any more: make another")
             made = self._prefetcher.take((epoch, self._position))
             self._position += 1
-            self.num_skipped += made.num_skipped
+            self._count_skipped(made.skipped)
             yield made.batch
         if self._epoch == epoch:
             self.set_epoch(epoch + 1)
+
+    def _count_skipped(self, skipped: Sequence[str]) -> None:
+        for reason in skipped:
+            _log.warning("another clip was taken in the place of an unusable one: %s", reason)
+        self.num_skipped += len(skipped)
+        self._skipped_in_epoch += len(skipped)
+        if self._skipped_in_epoch and self._position == len(self):
+            count, rank = self._skipped_in_epoch, self._sampler.rank
+            _log.warning("%d unusable clips were replaced in epoch %d on rank %d", count, self._epoch, rank)
+
+    def __reduce__(self) -> NoReturn:
+        """Never comes back: see Raises.
+
+        Raises:
+            ConfigError: always; there is no way to send threads and open files to another process.
+        """
+        raise ConfigError(f"num_workers (of the DataLoader) {_NO_WORKERS}")
 
     @property
     def epoch(self) -> int:
@@ -151,15 +204,24 @@ class ClipIterator:
         return self._epoch
 
     @property
-    def pipeline(self) -> Pipeline:
-        """The DALI pipeline; `pipelines.graph.describe(it.views, device)` prints its nodes."""
-        return self._pipeline
+    def pipeline(self) -> Pipeline | None:
+        """The DALI pipeline; None for views that need no graph. `describe()` prints its nodes."""
+        return self._maker.graph.pipeline
+
+    def describe(self, device: str = "cpu") -> str:
+        """The nodes of the graph as it is built for a device, one line each; needs no driver."""
+        return self._maker.describe(device)
+
+    @property
+    def counts(self) -> Counts:
+        """What was read and decoded so far, for batches made ahead too."""
+        return self._maker.counts
 
     def set_epoch(self, epoch: int) -> None:
         """Goes to the first batch of another epoch; if it is the current one, stays where it is."""
         check(epoch >= 0, "epoch", epoch, "must not be negative")
         if epoch != self._epoch:
-            self._epoch, self._position = epoch, 0
+            self._epoch, self._position, self._skipped_in_epoch = epoch, 0, 0
 
     def state_dict(self) -> dict[str, Any]:
         """Where the run stands, as a small mapping that JSON can hold. Batches handed out count, those made ahead do not."""
@@ -184,7 +246,7 @@ class ClipIterator:
         )
         rule = f"differs from this iterator's {self._digest}: open the same shards with the same views and global batch size"
         check(state["digest"] == self._digest, "state.digest", state["digest"], rule)
-        self._epoch, self._position = int(state["epoch"]), int(state["position"])
+        self._epoch, self._position, self._skipped_in_epoch = int(state["epoch"]), int(state["position"]), 0
 
     def close(self) -> None:
         """Ends the threads. Happens by itself when the iterator is dropped and at the interpreter's end."""
@@ -216,18 +278,44 @@ def _views(method: str | None, views: Sequence[View] | None) -> tuple[View, ...]
     return tuple(views)
 
 
-def _used(clips: Clips, views: Sequence[View], asked: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """The numbers of the clips that are asked for and long enough for every view."""
+def _units(unit: Literal["clip", "video"], clips: Clips, used: npt.NDArray[np.int64], views: Sequence[View]) -> Units:
+    """The units that are long enough for every view."""
+    windowed = [view for view in views if isinstance(view, Clip | Motion)]
     # A clip without frames (a row of text or features) has nothing for any pad to repeat.
-    span = max(view.span if view.pad == "none" else 1 for view in views)
-    used = np.flatnonzero(asked & (np.asarray(clips.num_frames) >= span)).astype(np.int64)
-    num_short = int(asked.sum()) - len(used)
-    if num_short:
-        _log.warning("%d of %d clips are shorter than the %d frames of a window and left out", num_short, asked.sum(), span)
-    longest = int(clips.num_frames[asked].max(initial=0))
-    rule = f"has no clip left: {asked.sum()} are asked for, windows span {span} frames and the longest clip has {longest}"
-    check(len(used) > 0, "path", str(clips.folder), rule)
-    return used
+    span = max(1, least_frames(windowed)) if windowed else 0
+    units = make_units(unit, clips, used, span)
+    if units.num_short_clips:
+        short = f"{units.num_short_clips} of {len(used)} clips"
+        _log.warning("%s are shorter than the %d frames of a window and left out", short, span)
+    longest = int(clips.num_frames[used].max(initial=0))
+    rule = f"has no {unit} left: {len(used)} clips are asked for, windows span {span} frames and the longest clip has {longest}"
+    check(len(units) > 0, "path", str(clips.folder), rule)
+    return units
+
+
+def _order(shuffle: str, *, drop_last: bool, train: bool) -> OrderConfig:
+    """The order of an epoch, from "global", "block", "block:32" or "none"."""
+    name, _, shards = shuffle.partition(":")
+    rule = "must be 'global', 'block', 'block:SHARDS' or 'none'"
+    check(
+        name in ("global", "block", "none") and (not shards or (name == "block" and shards.isdigit())), "shuffle", shuffle, rule
+    )
+    if not train:
+        return OrderConfig("none", drop_last=False)
+    kind = cast("Shuffle", name)
+    return OrderConfig(kind, int(shards), drop_last) if shards else OrderConfig(kind, drop_last=drop_last)
+
+
+def _num_sizes(clips: Clips, used: npt.NDArray[np.int64]) -> int:
+    """How many coded sizes the clips have."""
+    return len(np.unique(clips.width[used].astype(np.int64) << 32 | clips.height[used]))
+
+
+def _spelled(weights: Weights | None) -> object:
+    """Weights as a digest takes them."""
+    if weights is None or isinstance(weights, Shares):
+        return None if weights is None else to_mapping(weights)
+    return hashlib.sha256(np.ascontiguousarray(weights, np.float64).tobytes()).hexdigest()
 
 
 def _ranks(rank: int | None, world_size: int | None) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,8 @@ class Made:
     """A batch, ready to be handed out."""
 
     batch: dict[str, Any]
-    num_skipped: int
-    """Unusable clips that were replaced in it."""
+    skipped: Sequence[str]
+    """What is wrong with each unusable clip that was replaced in it."""
     following: Place | None
     """The batch that is made next; None after the last."""
 

@@ -1,133 +1,134 @@
-"""Which clip stands where in an epoch, and the random numbers of every sample. NumPy only.
+"""Which unit stands where in an epoch, and which positions are a rank's. NumPy only.
 
-Both are functions of (seed, epoch, position) and hold no state, so any batch can be made again, in any process and by any
-number of ranks. Everything rests on the raw stream of the Philox counter generator, which NumPy promises never to change; its
-derived methods (`permutation`, `random`) carry no such promise.
+The global sequence is a function of (seed, epoch, position) and of the units alone, so any batch can be made again, in any
+process and by any number of ranks. What is kept of an epoch is kept for speed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["NUM_UNIFORMS", "Sampler", "epoch_order", "uniforms"]
+from pipelines.dealing import Deal
+from pipelines.deck import Shuffler
+from pipelines.philox import Floats, uniforms
+from pipelines.units import Units
+from pipelines.weights import Weights, copies, expected_copies
+from vdata.config import check
 
-NUM_UNIFORMS = 64
-"""Random numbers that a view has for one sample: more than `windows` and `draw` take, so that a new one moves no old one."""
+__all__ = ["OrderConfig", "Sampler", "Shuffle"]
 
-_ORDER = 2**64 - 1
-"""The stream of the epoch's order, where a view's number stands for a sample."""
+Shuffle = Literal["global", "block", "none"]
 
-Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 Longs = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
+class OrderConfig:
+    """The order of an epoch."""
+
+    shuffle: Shuffle = "global"
+    """`global` mixes all units, `block` those of a window of shards at a time, `none` keeps the order of the index."""
+    block_shards: int = 16
+    """Shards of a window at most: a batch reads from so many files, from twice as many where two windows meet."""
+    drop_last: bool = True
+    """Leave out, in every epoch others, the units that do not fill the last global batch."""
+
+    def __post_init__(self) -> None:
+        """Checks the choice and the number."""
+        check(self.shuffle in get_args(Shuffle), "shuffle", self.shuffle, "must be 'global', 'block' or 'none'")
+        check(self.block_shards >= 1, "block_shards", self.block_shards, "must be at least 1")
+
+
 class Sampler:
-    """The global sequence of an epoch, and this rank's part of it."""
+    """The global sequence of every epoch, and this rank's part of it.
 
-    video: npt.NDArray[np.integer]
-    """(N,) the video of every clip."""
-    seed: int
-    batch_size: int
-    """Samples of one rank in a batch."""
-    rank: int
-    world_size: int
-    shuffle: bool
-    """False keeps the clips in their own order."""
-    drop_last: bool
-    """Leave out the clips that do not fill the last global batch."""
+    No batch holds two units of one video, or one unit twice, where that can be: see `pipelines.dealing`. That does not go for
+    `shuffle="none"`.
+    """
 
-    @property
-    def global_batch(self) -> int:
+    def __init__(
+        self,
+        units: Units,
+        order: OrderConfig,
+        *,
+        seed: int,
+        batch_size: int,
+        rank: int = 0,
+        world_size: int = 1,
+        weights: Weights | None = None,
+    ) -> None:
+        """Groups the units by video; an epoch is shuffled when a position of it is first asked for.
+
+        Args:
+            units: what is drawn from.
+            order: how.
+            seed: of everything random.
+            batch_size: samples of one rank in a batch.
+            rank: this process among `world_size`.
+            world_size: see `rank`.
+            weights: how often units come in an epoch, which has as many positions as there are units; all once by default.
+
+        Raises:
+            ConfigError: see pipelines.weights.expected_copies.
+        """
+        self.order, self.seed, self.batch_size, self.rank, self.world_size = order, seed, batch_size, rank, world_size
+        self.global_batch = batch_size * world_size
         """Samples of all ranks in a batch."""
-        return self.batch_size * self.world_size
-
-    @property
-    def num_samples(self) -> int:
+        self.num_samples = len(units) // self.global_batch * self.global_batch if order.drop_last else len(units)
         """Positions of an epoch, for all ranks."""
-        return len(self.video) // self.global_batch * self.global_batch if self.drop_last else len(self.video)
+        self.num_batches = -(-self.num_samples // self.global_batch)
+        """Batches of an epoch, the same on every rank."""
+        self._expected = None if weights is None else expected_copies(units, weights)
+        self._shuffler: Shuffler | None = None
+        if order.shuffle != "none":
+            self._shuffler = Shuffler.of(units.video, units.shard if order.shuffle == "block" else None, order.block_shards)
+        # A loader that works ahead is in the next epoch already while the last batches of this one may be asked for again.
+        self._sequence = lru_cache(maxsize=2)(self._make_sequence)
 
-    @property
-    def num_batches(self) -> int:
-        """Batches of this rank in an epoch; one fewer for the ranks that a short last batch does not reach."""
-        return max(0, -((self.rank * self.batch_size - self.num_samples) // self.global_batch))
+    def positions(self, batch: int) -> tuple[Longs, Bools]:
+        """The positions (B,) that are this rank's rows of a batch, and which of them are valid (B,).
 
-    def positions(self, batch: int) -> range:
-        """The positions in the global sequence that are this rank's rows of a batch."""
+        Without drop_last the last batch of a single rank is a short one. That of several ranks has full size on all, and rows
+        behind the epoch's end, which are not valid, repeat it from its start.
+        """
         first = batch * self.global_batch + self.rank * self.batch_size
-        return range(first, min(first + self.batch_size, self.num_samples))
+        positions = np.arange(first, first + self.batch_size)
+        valid = positions < self.num_samples
+        if self.world_size == 1:
+            positions, valid = positions[valid], valid[valid]
+        return positions % max(self.num_samples, 1), valid
 
-    def order(self, epoch: int) -> Longs:
-        """(num_samples,) the clip at every position of the epoch."""
-        if not self.shuffle:
-            return np.arange(self.num_samples, dtype=np.int64)
-        return epoch_order(self.seed, epoch, self.video, self.global_batch, drop_last=self.drop_last)
+    def units(self, epoch: int, positions: Longs) -> Longs:
+        """(B,) the units at positions (B,) of an epoch."""
+        cards, deal = self._sequence(epoch)
+        places = positions if deal is None else deal.places(positions)
+        return places if cards is None else cards[places].astype(np.int64)
+
+    def uniforms(self, epoch: int, positions: Longs, view: int) -> Floats:
+        """(B, NUM_UNIFORMS) numbers in [0, 1) of the samples at positions (B,), for a view or for `philox.SAMPLE`."""
+        return uniforms(self.seed, epoch, positions, view)
 
     def replacement(self, position: int, attempt: int) -> int:
-        """The position whose clip stands in for an unusable one: the same row of the next batch, of the one after, and so on.
+        """The position whose unit stands in for an unusable one: the same row of the next batch, of the one after, and so on.
 
-        After a round through the epoch it is the row beside it. The clip may be of a video that the batch has already.
+        After a round through the epoch it is the row beside it. The unit may be of a video that the batch has already.
         """
         step = attempt * self.global_batch
         return (position + step + step // self.num_samples) % self.num_samples
 
+    def _make_sequence(self, epoch: int) -> tuple[npt.NDArray[np.integer] | None, Deal | None]:
+        """The units at the places of an epoch's deck, and the places of its positions; None where they are the same."""
+        if self._shuffler is None:
+            counts = self._copies(epoch)
+            return None if counts is None else np.repeat(np.arange(len(counts)), counts), None
+        deck = self._shuffler.deck(self.seed, epoch, self._copies(epoch))
+        return deck.units, Deal.of(self.seed, epoch, deck.windows, self.global_batch, drop_last=self.order.drop_last)
 
-def uniforms(seed: int, epoch: int, first: int, count: int, view: int) -> Floats:
-    """(count, NUM_UNIFORMS) numbers in [0, 1): a row for each of the positions first, first + 1, ... of the global sequence."""
-    # A block of Philox is four numbers. Neighbouring positions have neighbouring counters: one call serves a batch, where
-    # one generator a sample took 33 us each.
-    counter = [first * (NUM_UNIFORMS // 4), 0, view, epoch]
-    return _unit(_stream(seed, counter, count * NUM_UNIFORMS)).reshape(count, NUM_UNIFORMS)
-
-
-def epoch_order(seed: int, epoch: int, video: npt.NDArray[np.integer], global_batch: int, *, drop_last: bool) -> Longs:
-    """The clips (rows of `video`) in the order of the epoch; batch k is order[k * global_batch : (k + 1) * global_batch].
-
-    No batch holds two clips of one video where that can be: with B batches, a video of n clips has at most ceil(n / B) in one
-    (one more at the most if the last batch is a short one). With `drop_last` the clips that fill no batch are left out, others
-    in every epoch.
-
-    Source: our own choice. Clips in random order, those of a video behind one another, are dealt to the batches in turn, like
-    cards; then the batches are shuffled, so that a video's clips do not come in a row. With one clip a video this is a plain
-    shuffle.
-    """
-    clips = np.argsort(_stream(seed, [0, 0, _ORDER, epoch], len(video)), kind="stable").astype(np.int64)
-    if drop_last:
-        clips = clips[: len(clips) // global_batch * global_batch]
-    _, first_seen, group = np.unique(video[clips], return_index=True, return_inverse=True)
-    clips = clips[np.argsort(first_seen[group], kind="stable")]
-    order = np.empty_like(clips)
-    order[_deal(seed, epoch, len(clips), global_batch)] = clips
-    return order
-
-
-def _deal(seed: int, epoch: int, num_clips: int, global_batch: int) -> Longs:
-    """(num_clips,) the position that each clip of the deck gets: row by row over the batches, the last of which may be short."""
-    num_full, short = divmod(num_clips, global_batch)
-    num_batches = num_full + (short > 0)
-    card = np.arange(num_clips, dtype=np.int64)
-    row, batch = np.divmod(card, max(num_batches, 1))
-    # Below its last row the short batch takes no more cards.
-    rest = card - short * num_batches
-    late = (rest >= 0) & (num_full > 0)
-    row = np.where(late, short + rest // max(num_full, 1), row)
-    batch = np.where(late, rest % max(num_full, 1), batch)
-    place = np.arange(num_batches, dtype=np.int64)
-    # Behind the numbers of the clips' own order, in the same stream.
-    place[:num_full] = np.argsort(_stream(seed, [0, 1, _ORDER, epoch], num_full), kind="stable")
-    return place[batch] * global_batch + row
-
-
-def _stream(seed: int, counter: list[int], count: int) -> npt.NDArray[np.uint64]:
-    key = np.random.SeedSequence(seed).generate_state(2, np.uint64)
-    # As an array of uint64: NumPy turns a list with a number over 2**63 into floats.
-    bits = np.random.Philox(key=key, counter=np.array(counter, np.uint64))
-    return np.atleast_1d(bits.random_raw(count)) if count else np.empty(0, np.uint64)
-
-
-def _unit(raw: npt.NDArray[np.uint64]) -> Floats:
-    """The top 53 bits as a number in [0, 1)."""
-    return (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    def _copies(self, epoch: int) -> Longs | None:
+        return None if self._expected is None else copies(self._expected, self.seed, epoch)

@@ -33,6 +33,15 @@ def test_make_targets_in_the_texts_exist():
         assert set(re.findall(r"`?make ([a-z-]+)`?", (ROOT / name).read_text())) <= targets | {"a", "the"}
 
 
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))])
+def test_links_lead_to_files(page):
+    text = page.read_text()
+    for link in re.findall(r"\]\((?!http)([^)#]+)", text):
+        assert (page.parent / link).exists(), link
+    for name in re.findall(r"\bexamples/(\w+\.py)", text):
+        assert (ROOT / "examples" / name).exists(), name
+
+
 def test_the_training_code_of_the_readme_runs(tmp_path, write_demo_shards):
     (code,) = blocks("README.md", "python")
     code = (

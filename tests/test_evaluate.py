@@ -123,6 +123,29 @@ def test_features_are_means_over_the_clips_of_a_video():
     assert not features.values.requires_grad
 
 
+def test_rows_that_only_fill_a_batch_up_do_not_count():
+    class Padded(Batches):
+        def __iter__(self):
+            for batch in super().__iter__():
+                yield {name: torch.cat([tensor, tensor[:2] + (0 if name == "idx" else 50)]) for name, tensor in batch.items()} | {
+                    "valid": torch.arange(len(batch["idx"]) + 2) < len(batch["idx"])
+                }
+
+    found, expected = extract_features(MeanColour(), Padded()), extract_features(MeanColour(), Batches())
+    assert torch.equal(found.values, expected.values)
+    assert torch.equal(found.labels["label"], expected.labels["label"])
+
+
+def test_several_windows_of_a_clip_are_averaged():
+    class Windows(Batches):
+        def __iter__(self):
+            for batch in super().__iter__():
+                yield batch | {"clip": torch.stack([batch["clip"] + shift for shift in (-3, 0, 9)], dim=1)}
+
+    found, expected = extract_features(MeanColour(), Windows()), extract_features(MeanColour(), Batches())
+    assert torch.allclose(found.values, expected.values + 2)
+
+
 def test_the_mode_of_the_backbone_is_put_back():
     backbone = MeanColour().train()
     extract_features(backbone, Batches())

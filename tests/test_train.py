@@ -28,6 +28,8 @@ KEPT = ("step", "loss", "noise", "lr", "feature_std")
 class SyntheticBatches:
     """Two noisy views of as many prototypes as there are videos."""
 
+    num_invalid = 0
+
     def __init__(self, batch_size=4, num_videos=12, rank=0, world_size=1, shape=(3, 2, 16, 16), scale=1.0):
         self.batch_size, self.num_videos, self.rank, self.world_size = batch_size, num_videos, rank, world_size
         self.shape, self.scale = shape, scale
@@ -209,6 +211,13 @@ def test_a_real_backbone_takes_a_step(tmp_path):
 def test_an_empty_loader_is_an_error(tmp_path):
     with pytest.raises(ConfigError, match="must not be empty"):
         train(config(), SyntheticBatches(num_videos=3), tmp_path)
+
+
+def test_rows_that_only_fill_a_batch_up_are_not_trained_on(tmp_path):
+    batches = SyntheticBatches()
+    batches.num_invalid = 3
+    with pytest.raises(ConfigError, match=r"num_invalid \(3\) must be 0 to train on: open the loader with drop_last=True"):
+        train(config(), batches, tmp_path)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_path):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -72,7 +72,10 @@ class EvaluationBatches(Protocol):
         """The clips that the numbers in `idx` mean."""
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Batches with `clip` (B, 3, T, H, W) and `idx` (B)."""
+        """Batches with `clip` (B, 3, T, H, W), or (B, K, 3, T, H, W) for K windows or crops, and `idx` (B).
+
+        `valid` (B) must be there if any row only fills a batch up.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +88,26 @@ class Features:
     """Column name to (V,), int64; -1 for none."""
 
 
-def evaluation_view(views: Sequence[View]) -> Clip:
-    """The first view of a method as evaluation reads it: named `clip`, from the middle of the clip, not augmented."""
-    return replace(views[0], name="clip", augment=None, start="centre")
+def evaluation_view(views: Sequence[View], sampling: str = "centre", crop: Literal["one", "three"] = "one") -> Clip:
+    """The first Clip of a method as evaluation reads it: named `clip`, not augmented, its windows where `sampling` says.
+
+    Args:
+        views: the method's.
+        sampling: `centre`, or `uniform:K` for K windows at equal distances.
+        crop: `one` in the middle, or `three` along the long side.
+
+    Raises:
+        ConfigError: no view is a Clip, or a sampling that is not known.
+    """
+    clips = [view for view in views if isinstance(view, Clip)]
+    check(bool(clips), "views", [view.name for view in views], "must hold a Clip to be evaluated")
+    name, _, count = sampling.partition(":")
+    known = sampling == "centre" or (name == "uniform" and count.isdigit())
+    check(known, "sampling", sampling, "must be centre or uniform:K, K windows a sample")
+    start = "centre" if sampling == "centre" else f"uniform_k:{count}"
+    pad = "edge" if clips[0].start == "centre_clamped" else clips[0].pad
+    alone = replace(clips[0], name="clip", augment=None, start=start, reverse=0.0, speeds=(1,), speed_unlike="", pad=pad)
+    return replace(alone, crops=crop)
 
 
 def extract_features(backbone: Backbone, batches: EvaluationBatches, columns: Sequence[str] = ("label",)) -> Features:
@@ -166,10 +186,19 @@ def _clip_features(backbone: Backbone, batches: Iterable[Mapping[str, Any]]) -> 
     device, training = next(backbone.parameters()).device, backbone.training
     backbone.eval()
     with torch.inference_mode():
-        parts = [(backbone(batch["clip"].to(device)).float().cpu(), batch["idx"].cpu()) for batch in batches]
+        parts = [_batch_features(backbone, batch, device) for batch in batches]
     backbone.train(training)
     check(bool(parts), "batches", 0, "clips to evaluate: must be at least 1")
     return torch.cat([values for values, _ in parts]), torch.cat([numbers for _, numbers in parts]).numpy()
+
+
+def _batch_features(backbone: Backbone, batch: Mapping[str, Any], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Features (B, D), the mean over a sample's windows and crops, and numbers (B,) of the valid rows."""
+    valid = batch["valid"].cpu() if "valid" in batch else torch.ones(len(batch["idx"]), dtype=torch.bool)
+    clip = batch["clip"].to(device)
+    windows = clip.flatten(0, 1) if clip.ndim == 6 else clip  # noqa: PLR2004 - B, K, C, T, H, W
+    features = backbone(windows).float().unflatten(0, (len(clip), -1)).mean(dim=1).cpu()
+    return features[valid], batch["idx"].cpu()[valid]
 
 
 def _integers(table: ClipTable, name: str) -> npt.NDArray[np.int64]:

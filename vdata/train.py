@@ -46,6 +46,10 @@ class Batches(Protocol):
     def __len__(self) -> int:
         """Batches an epoch."""
 
+    @property
+    def num_invalid(self) -> int:
+        """Rows an epoch that only fill up its last batch on several ranks."""
+
     def state_dict(self) -> dict[str, Any]:
         """Where it stands: after the batch handed out last."""
 
@@ -62,10 +66,13 @@ def train(
     is called on rank 0 with every record of RUN/metrics.jsonl. Not yet run on a GPU.
 
     Raises:
-        ConfigError: the loader has no batch, or RUN/checkpoint.pt was begun with other settings.
+        ConfigError: the loader has no batch, or rows that only fill one up, or RUN/checkpoint.pt was begun with other settings.
         DivergedError: the loss is not finite.
     """
     check(len(batches) > 0, "batches", len(batches), "must not be empty: take a batch_size below the number of samples")
+    # A clip twice in a batch is its own negative, and without those rows the ranks' batches would differ in size.
+    rule = "must be 0 to train on: open the loader with drop_last=True"
+    check(batches.num_invalid == 0, "batches.num_invalid", batches.num_invalid, rule)
     path = run / "checkpoint.pt"
     with _process_group(config.device) as device:
         method = make_method(config).to(device)

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from pipelines import graph
 from pipelines.draw import draw
+from pipelines.graph import Graph, GraphConfig
+from pipelines.philox import NUM_UNIFORMS
+from pipelines.views.pictures import PictureReader
+from pipelines.windows import Window
 from vdata.checkpoint import Checkpoint, load_backbone, load_checkpoint, save_checkpoint
 from vdata.errors import ConfigError
 from vdata.features import extractor
@@ -51,13 +54,16 @@ def slow(checkpoint, clip, stride, *, frames=4, step=2, size=32):
         whole = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     view = Clip(frames=frames, stride=step, size=size)
     box = np.array([[0, 0, clip.picture.width, clip.picture.height]])
-    pipeline, rows = graph.build((view,), CPU, 1, 1), []
+    reader, rows = PictureReader(view, {}), []
+    graph = Graph((reader,), GraphConfig(CPU, batch_size=1, num_threads=1, depth=1))
     for centre in range(0, len(whole), stride):
         numbers = [min(max(centre + (j - frames // 2) * step, 0), len(whole) - 1) for j in range(frames)]
         window = np.stack([whole[number][: clip.picture.height, : clip.picture.width] for number in numbers])
-        feeds = {"clip": [window]} | graph.parameters(view, draw(view, np.array([numbers]), box, np.zeros((1, 64))))
+        taken = Window(np.array([numbers]), np.ones((1, frames), bool), np.ones(1, np.int64), np.zeros(1, bool))
+        graph.feed({"clip": [window]} | reader.feeds(draw(view, taken, box, np.zeros((1, NUM_UNIFORMS))), [None]))
+        ((pixels,),) = graph.take()
         with torch.inference_mode():
-            rows.append(backbone(graph.run(pipeline, feeds, (view,), CPU)["clip"])[0].numpy())
+            rows.append(backbone(pixels)[0].numpy())
     return np.stack(rows)
 
 

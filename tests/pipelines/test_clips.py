@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipelines.clips import JoinedIndex, asked_clips, open_clips
+from pipelines.clips import JoinedIndex, asked_clips, folder_numbers, open_clips
 from pipelines.read import Reader
 from vdata.errors import ConfigError, ShardError, UnknownNameError
 from vdata.shards import open_index
@@ -39,6 +39,29 @@ def test_joined_numbers_do_not_meet(folders):
     assert len(set(joined.index.tolist())) == 9
     assert joined.video.tolist() == [0, 1, 2, 3, 4, 4, 5, 5, 6]
     assert len(set(joined.shard.tolist())) == 2 + 3
+
+
+def test_arrays_are_joined_when_they_are_asked_for(folders):
+    joined, parts = open_clips(folders), [open_index(folder) for folder in folders]
+    Reader(joined).read(8, np.array([0]))
+    joined.member(8, "flac")
+    assert not [name for name, value in vars(joined).items() if isinstance(value, np.ndarray) and not name.startswith("_")]
+    for name in ("num_frames", "picture", "fragment_offset", "fragment_size"):
+        assert np.array_equal(getattr(joined, name), np.concatenate([getattr(part, name) for part in parts]))
+        assert getattr(joined, name) is getattr(joined, name)
+    own = slice(*joined.fragment_start[8:10])
+    assert joined.fragment_frame[own].tolist() == joined.mp4_place(8).fragment_frame.tolist()
+    assert joined.fragment_offset[own].tolist() == joined.mp4_place(8).fragment_offset.tolist()
+    assert [joined.folder_of(i) for i in (3, 4)] == folders
+    assert joined.exts(8) == ()
+    with pytest.raises(AttributeError):
+        _ = joined.num_frame
+
+
+def test_every_clip_knows_its_folder(folders):
+    joined, some = open_clips([*folders, folders[0]]), np.array([12, 0, 3, 4, 8, 9])
+    assert folder_numbers(joined, some).tolist() == [2, 0, 0, 1, 1, 2]
+    assert folder_numbers(open_clips(folders[1]), np.arange(5)).tolist() == [0] * 5
 
 
 def test_the_digest_knows_the_order_of_the_folders(folders):

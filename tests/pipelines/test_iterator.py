@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-import subprocess
-import sys
 import threading
+from dataclasses import replace
 
 import av
 import cv2
@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from pipelines import ClipIterator
+from pipelines.weights import Shares
 from vdata.errors import ConfigError, ShardError, UnknownNameError
 from vdata.methods import METHODS
 from vdata.views import Augment, Clip
@@ -130,20 +131,68 @@ def test_no_batch_holds_two_clips_of_a_video(clips, make_folder):
                 assert len({video[number] for number in batch["idx"].tolist()}) == 4
 
 
-@pytest.mark.parametrize("drop_last", [True, False])
-def test_the_global_batches_are_the_same_for_1_2_and_4_ranks(iterate, drop_last):
-    whole = [batch for _ in range(2) for batch in iterate(batch_size=4, drop_last=drop_last)]
-    for world_size in (2, 4):
-        ranks = [
-            iterate(batch_size=4 // world_size, rank=rank, world_size=world_size, drop_last=drop_last)
-            for rank in range(world_size)
-        ]
-        found = [[batch for _ in range(2) for batch in it] for it in ranks]
-        rows = torch.cat([batch["v1"] for rank in found for batch in rank if len(rank)])
-        assert len(rows) == sum(len(batch["v1"]) for batch in whole)
-        for number, batch in enumerate(whole[: len(whole) // 2 - 1]):
-            for name in ("v0", "v1", "idx"):
-                assert torch.equal(torch.cat([rank[number][name] for rank in found]), batch[name])
+def test_the_last_batch_of_several_ranks_is_filled_up_and_says_so(iterate):
+    """14 clips on 4 ranks of 2: two batches, the second with two rows from the epoch's start."""
+    ranks = [iterate(batch_size=2, rank=rank, world_size=4, drop_last=False) for rank in range(4)]
+    assert [(len(it), it.num_invalid) for it in ranks] == [(2, 2)] * 4
+    for _ in range(2):
+        found = [list(it) for it in ranks]
+        last = {name: torch.cat([batches[1][name] for batches in found]) for name in ("idx", "valid", "v0", "label")}
+        first = {name: torch.cat([batches[0][name] for batches in found]) for name in ("idx", "valid", "v0", "label")}
+        assert first["valid"].dtype == torch.bool
+        assert first["valid"].tolist() == [True] * 8
+        assert last["valid"].tolist() == [True] * 6 + [False] * 2
+        for name in ("idx", "v0", "label"):
+            assert torch.equal(last[name][6:], first[name][:2])
+        assert sorted([*first["idx"].tolist(), *last["idx"][:6].tolist()]) == list(range(100, 114))
+
+
+@pytest.mark.parametrize(("world_size", "drop_last", "rows"), [(1, True, 8), (1, False, 6), (4, True, 8)])
+def test_rows_are_all_valid_where_nothing_needs_filling(iterate, world_size, drop_last, rows):
+    it = iterate(batch_size=8 // world_size, rank=0, world_size=world_size, drop_last=drop_last)
+    assert it.num_invalid == 0
+    last = list(it)[-1]
+    assert last["valid"].tolist() == [True] * (rows // world_size)
+
+
+def test_a_sample_may_be_a_video(clips, make_folder, pixels):
+    folder = make_folder(clips[:9], videos=[0, 0, 0, 1, 1, 2, 3, 3, 4])
+    with ClipIterator(folder, views=raw(2), batch_size=5, unit="video", seed=1) as it:
+        assert len(it) == 1
+        across = 0
+        for _ in range(20):
+            (batch,) = it
+            assert sorted(batch["idx"].tolist()) == list(range(5))  # the videos' numbers
+            for row, video in enumerate(batch["idx"].tolist()):
+                run = [clip for clip, of in enumerate([0, 0, 0, 1, 1, 2, 3, 3, 4]) if of == video]
+                whole = np.concatenate([pixels[clip] for clip in run])
+                frames = batch["meta"]["raw"]["frames"][row].numpy()
+                assert np.array_equal(batch["raw"][row], whole[frames])
+                across += (
+                    len({int(np.searchsorted(np.cumsum([len(pixels[clip]) for clip in run]), f, "right")) for f in frames}) > 1
+                )
+    assert across > 0
+
+
+def test_weights_say_how_often_clips_come(iterate):
+    weights = np.where(np.arange(14) < 2, 6.0, 1.0)
+    it = iterate(views=raw(1), batch_size=2, weights=weights)
+    counts = np.zeros(14)
+    for _ in range(12):
+        for batch in it:
+            np.add.at(counts, batch["idx"].numpy() - 100, 1)
+    assert counts.sum() == 12 * 14
+    assert np.abs(counts - 12 * 14 * weights / weights.sum()).max() < 3
+    with ClipIterator(it.index.folder, views=raw(1), batch_size=1, weights=weights, train=False) as one:
+        assert torch.cat([batch["idx"] for batch in one]).tolist() == list(range(100, 114))
+
+
+@pytest.mark.parametrize(("shuffle", "most"), [("block:1", 2), ("block", 3), ("global", 3)])
+def test_blocks_of_shards_are_read_together(iterate, shuffle, most):
+    """Shards hold clips 0-4, 5-9 and 10-13; a batch of one-shard blocks reads from two shards at most."""
+    it = iterate(views=raw(1), batch_size=3, shuffle=shuffle)
+    shards = [len({(number - 100) // 5 for number in batch["idx"].tolist()}) for _ in range(6) for batch in it]
+    assert max(shards) == most
 
 
 def test_ranks_come_from_torchruns_environment(iterate, monkeypatch):
@@ -151,37 +200,6 @@ def test_ranks_come_from_torchruns_environment(iterate, monkeypatch):
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert digests(iterate(batch_size=2)) == expected
-
-
-RESUME = """
-import json, sys, torch
-sys.path.insert(0, {tests!r})
-from test_iterator import PAIR, digests
-from pipelines import ClipIterator
-it = ClipIterator({folder!r}, views=PAIR, batch_size=3, seed=5)
-it.load_state_dict(json.loads(sys.argv[1]))
-print(json.dumps([digests(it), digests(it)]))
-"""
-
-
-@pytest.mark.parametrize("position", [np.random.default_rng().integers(1, 4), 4])  # of 4 batches an epoch
-def test_a_run_goes_on_in_a_new_process_with_the_very_next_batch(iterate, folder, position, request):
-    undisturbed = iterate()
-    epochs = [digests(undisturbed) for _ in range(4)]
-    it = iterate()
-    list(it)
-    stopped = iter(it)
-    for _ in range(position):
-        next(stopped)
-    state = json.dumps(it.state_dict())
-    assert len(state) < 300
-    code = RESUME.format(tests=str(request.path.parent), folder=str(folder))
-    # No fork of this process, whose threads would not come along; the unclosed iterator must not keep it from ending.
-    done = subprocess.run([sys.executable, "-c", code, state], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    expected = [epochs[1][position:], epochs[2]] if position < 4 else [epochs[2], epochs[3]]
-    assert json.loads(done.stdout) == expected
 
 
 def test_a_loop_that_was_left_goes_on_where_it_stopped(iterate):
@@ -196,6 +214,16 @@ def test_a_loop_that_was_left_goes_on_where_it_stopped(iterate):
     assert found + digests(it) == expected
 
 
+def test_a_loop_that_was_left_at_the_last_batch_has_ended_its_epoch(iterate):
+    whole = iterate()
+    epochs = [digests(whole) for _ in range(2)]
+    it = iterate()
+    found = digests(itertools.islice(it, len(it)))
+    assert found == epochs[0]
+    assert it.epoch == 0
+    assert digests(it) == epochs[1]
+
+
 def test_set_epoch_goes_to_the_start_of_another_epoch_only(iterate):
     epochs = [digests(one) for one in [iterate()] for _ in range(3)]
     it = iterate()
@@ -208,7 +236,20 @@ def test_set_epoch_goes_to_the_start_of_another_epoch_only(iterate):
     assert digests(it) == epochs[1]
 
 
-@pytest.mark.parametrize("change", [{"views": PAIR[:1]}, {"batch_size": 2}, {"drop_last": False}, {"where": np.arange(14) > 0}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"views": PAIR[:1]},
+        {"views": (PAIR[0], replace(PAIR[1], size=48))},
+        {"batch_size": 2},
+        {"drop_last": False},
+        {"where": np.arange(14) > 0},
+        {"unit": "video"},
+        {"shuffle": "block:2"},
+        {"weights": Shares("label")},
+        {"weights": np.arange(14)},
+    ],
+)
 def test_a_state_of_another_run_is_refused(iterate, change):
     state = iterate().state_dict()
     with pytest.raises(ConfigError, match=r"state\.digest"):
@@ -216,7 +257,16 @@ def test_a_state_of_another_run_is_refused(iterate, change):
     with pytest.raises(ConfigError, match=r"state\.seed"):
         iterate(seed=1).load_state_dict(state)
     with pytest.raises(ConfigError, match=r"state\.version"):
-        iterate().load_state_dict(state | {"version": 0})
+        iterate().load_state_dict(state | {"version": 1})
+
+
+def test_a_state_of_other_shards_is_refused(iterate, clips, make_folder):
+    state = iterate().state_dict()
+    with (
+        ClipIterator(make_folder(clips[::-1]), views=PAIR, batch_size=3, seed=5) as other,
+        pytest.raises(ConfigError, match=r"state\.digest .* open the same shards with the same views"),
+    ):
+        other.load_state_dict(state)
 
 
 def test_a_state_does_not_ask_for_the_same_number_of_ranks(iterate):
@@ -300,7 +350,7 @@ def test_too_short_ones_are_counted_among_the_chosen(scored, caplog):
         assert len(it) == 8
     assert "leaves out 5 of 14 clips, 4 of them" in caplog.text
     assert "1 of 9 clips are shorter than the 33 frames" in caplog.text
-    with pytest.raises(ConfigError, match="no clip left: 0 are asked for"):
+    with pytest.raises(ConfigError, match="no clip left: 0 clips are asked for"):
         ClipIterator(scored, views=raw(1), batch_size=1, where="motion_score > 5")
 
 
@@ -371,11 +421,15 @@ def test_several_folders_are_one_dataset(folder, clips, make_folder, whole):
         ({"views": None}, "views"),
         ({"views": ()}, "at least one view"),
         ({"views": (PAIR[0], PAIR[0])}, "different names"),
-        ({"views": (PAIR[1],)}, "must name a view whose start is uniform"),
+        ({"views": (PAIR[1],)}, "must name a Clip among the views"),
         ({"batch_size": 0}, "batch_size"),
         ({"batch_size": 15}, "14 clips"),
         ({"rank": 2, "world_size": 2}, "rank"),
-        ({"shuffle": "block"}, "shuffle"),
+        ({"shuffle": "blocks"}, "must be 'global', 'block', 'block:SHARDS' or 'none'"),
+        ({"shuffle": "global:2"}, "shuffle"),
+        ({"shuffle": "block:0"}, r"block_shards \(0\)"),
+        ({"unit": "film"}, "unit"),
+        ({"weights": np.ones(3)}, "number of weights"),
         ({"on_error": "ignore"}, "on_error"),
         ({"device": "meta"}, "device"),
         ({"where": "label == 3"}, "no clip left"),

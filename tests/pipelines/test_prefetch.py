@@ -16,7 +16,7 @@ NAME = "vdata-batches"
 def counting(place: Place) -> Iterator[Made]:
     epoch, first = place
     for number in itertools.count(first):
-        yield Made({"number": (epoch, number)}, 0, (epoch, number + 1))
+        yield Made({"number": (epoch, number)}, (), (epoch, number + 1))
 
 
 def alive() -> list[threading.Thread]:
@@ -68,7 +68,7 @@ def test_an_error_reaches_the_caller_after_the_batches_before_it():
 
 
 def test_after_a_last_batch_the_next_place_starts_anew():
-    ahead = Prefetcher(lambda place: iter([Made({"number": place}, 0, None)]))
+    ahead = Prefetcher(lambda place: iter([Made({"number": place}, (), None)]))
     assert [ahead.take((epoch, 0)).batch["number"] for epoch in range(3)] == [(0, 0), (1, 0), (2, 0)]
     ahead.close()
 

@@ -1,208 +1,305 @@
-"""Bytes and frames of windows: slices of the clip, PyAV's container reader, and what damage says.
-
-The encoded source runs on no GPU here: PyAV decodes its bytes instead.
-"""
+"""What the graph is fed: decoded pictures against PyAV's whole clip, and bytes that PyAV decodes in NVDEC's place."""
 
 from __future__ import annotations
 
 import io
-import os
-from concurrent.futures import ThreadPoolExecutor
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+import torch
 
-from pipelines import decode, read
+from pipelines import ClipIterator, LoaderConfig
 from pipelines.clips import open_clips
 from pipelines.decode import Decoder
-from pipelines.read import Encoded, Reader
+from pipelines.philox import NUM_UNIFORMS
+from pipelines.read import Reader
+from pipelines.samples import Samples, known_of
 from pipelines.sources import DecodedSource, EncodedSource
-from vdata.errors import CorruptShardError, DecodeError, MediaError
-from vdata.views import Clip
+from pipelines.units import make_units
+from pipelines.views import Finish, Shot
+from vdata.errors import CorruptShardError, DecodeError
+from vdata.records import Picture
+from vdata.views import Augment, Clip, Keyframe
 
-PICTURE = (0, 0, 96, 64)
-# The last one needs the first and the third GOP and nothing of the second.
-WINDOWS = [np.array([20, 24, 28]), np.array([29, 0, 15]), np.array([2, 28, 30])]
-
-
-@pytest.mark.parametrize("frames", [[0], [11], [12], [5, 30], [29], [13, 14, 25], [0, 24]])
-def test_only_the_fragments_of_the_frames_are_read(clips, folder, frames):
-    encoded = Reader(open_clips(folder)).read(3, np.array(frames))
-    mp4 = clips[3].mp4
-    wanted = [fragment for fragment in clips[3].fragments if any(frame // 12 * 12 == fragment.first_frame for frame in frames)]
-    assert encoded.init == mp4[: clips[3].init_size]
-    assert encoded.first_frames == tuple(fragment.first_frame for fragment in wanted)
-    assert encoded.fragments == tuple(mp4[fragment.offset : fragment.offset + fragment.size] for fragment in wanted)
+WINDOWS = [[20, 24, 28], [29, 0, 15], [2, 28, 30], [5, 5, 5], list(range(30)), [29]]
 
 
-def test_neighbouring_fragments_are_one_read(folder, monkeypatch):
-    sizes = []
-    monkeypatch.setattr(
-        read.os, "pread", lambda fd, size, offset, pread=os.pread: (sizes.append(size), pread(fd, size, offset))[1]
-    )
-    Reader(open_clips(folder)).read(13, np.array([0, 12, 24, 48]))
-    assert len(sizes) == 3  # the init, fragments 0-2, fragment 4
-
-
-def test_a_short_tar_and_an_absent_one_are_named(clips, make_folder):
-    folder = make_folder(clips[:2], per_shard=1)
+def sample_of(folder: Path, number: int = 0, unit: str = "clip") -> tuple[Reader, Samples]:
+    """A reader, and the one unit of that number."""
     index = open_clips(folder)
-    os.truncate(folder / "clips-000000.tar", int(index.mp4_offset[0]) + clips[0].init_size + 100)
-    (folder / "clips-000001.tar").unlink()
-    reader = Reader(index)
-    with pytest.raises(CorruptShardError, match=r"clips-000000\.tar.*ends at byte"):
-        reader.read(0, np.array([0]))
-    with pytest.raises(CorruptShardError, match=r"clips-000001\.tar.*No such file"):
-        reader.read(1, np.array([0]))
+    units = make_units(unit, index, np.arange(len(index)))
+    runs = units.runs(np.array([number]), np.zeros(1))
+    return Reader(index), known_of(index, runs, (), {}, np.zeros((1, NUM_UNIFORMS)))
 
 
-def num_open(index) -> int:
-    """Open descriptors of the index's own tars."""
-    links = [os.path.realpath(descriptor) for descriptor in Path("/proc/self/fd").iterdir()]
-    return len([link for link in links if link.startswith(str(index.folder)) and link.endswith(".tar")])
+def shots_of(windows: Sequence[Sequence[int]], finish: Finish | None = None) -> list[Shot]:
+    return [Shot(f"v{place}", np.array(window), finish) for place, window in enumerate(windows)]
 
 
-def test_files_are_closed_when_nobody_reads_them(clips, make_folder, monkeypatch):
-    monkeypatch.setattr(read, "_OPEN_FILES", 2)
-    index = open_clips(make_folder(clips[:8], per_shard=1))
-    reader = Reader(index)
-    with ThreadPoolExecutor(4) as pool:
-        jobs = [pool.submit(reader.read, i % 8, np.array([0])) for i in range(64)]
-        assert [job.result().fragments[0] for job in jobs[:8]] == [
-            clip.mp4[clip.fragments[0].offset : clip.fragments[0].offset + clip.fragments[0].size] for clip in clips[:8]
-        ]
-    assert num_open(index) == 2
-    del reader, jobs
-    assert num_open(index) == 0
+@pytest.fixture(scope="module", params=[1, 3], ids=["one layer", "three layers"])
+def layers(request) -> int:
+    return request.param
 
 
-@pytest.mark.parametrize("stride", [1, 2, 4, 8])
-@pytest.mark.parametrize("place", ["start", "middle", "end"])
-def test_windows_equal_the_whole_clips_frames(folder, pixels, stride, place):
-    decoder, reader = Decoder(), Reader(open_clips(folder))
-    for clip in (3, 8, 13):
-        room = len(pixels[clip]) - (4 * stride + 1)
-        frames = np.arange(5) * stride + {"start": 0, "middle": room // 2, "end": room}[place]
-        (window,) = decoder.decode(reader.read(clip, frames), [frames], PICTURE)
-        assert np.array_equal(window, pixels[clip][frames])
+@pytest.fixture(scope="module")
+def two_clips(layers, make_clip, make_frames, whole, tmp_path_factory, request) -> tuple[Path, np.ndarray]:
+    """A video of two clips, 30 and 37 frames, and all frames behind one another."""
+    frames = make_frames(67, seed=3)
+    gop = 12 if layers == 1 else 16
+    # The second clip begins with a keyframe of its own, as the builder's clips do.
+    made = [make_clip(part, gop, layers) for part in (frames[:30], frames[30:])]
+    write = request.getfixturevalue("write_clips")
+    folder = write(tmp_path_factory.mktemp("video") / "shards", made, videos=[0, 0])
+    return folder, np.concatenate([whole(clip.mp4) for clip in made])
 
 
-def test_overlapping_repeated_and_reversed_frames(folder, pixels):
-    windows = [np.array([20, 22, 24, 26]), np.array([29, 24, 24, 3]), np.array([40])]
-    encoded = Reader(open_clips(folder)).read(9, np.concatenate(windows))
-    for window, found in zip(windows, Decoder().decode(encoded, windows, PICTURE), strict=True):
-        assert np.array_equal(found, pixels[9][window])
+# ------------------------------------------------------------------------------------------------------------------ decoded
 
 
-def test_a_picture_away_from_the_corner(folder, clips, whole):
-    encoded = Reader(open_clips(folder)).read(2, np.array([7]))
-    (window,) = Decoder().decode(encoded, [np.array([7])], (6, 4, 30, 20))
-    assert np.array_equal(window[0], whole(clips[2].mp4)[7, 4:24, 6:36])
+def test_decoded_windows_are_the_pictures_of_the_whole_clip(folder, pixels):
+    reader, samples = sample_of(folder, 6)
+    for window, found in zip(WINDOWS, DecodedSource(reader).load(samples, 0, shots_of(WINDOWS)), strict=True):
+        assert np.array_equal(found, pixels[6][window])
 
 
-def test_packets_behind_the_last_wanted_frame_are_not_decoded(folder, monkeypatch):
-    sent = []
-    monkeypatch.setattr(decode.av, "Packet", lambda data, packet=decode.av.Packet: (sent.append(len(data)), packet(data))[1])
-    frames = np.array([14, 27])  # in the GOPs of 12 and of 24
-    Decoder().decode(Reader(open_clips(folder)).read(0, frames), [frames], PICTURE)
-    assert len(sent) == 3 + 4
+def test_a_frame_that_several_views_want_is_decoded_once(folder, pixels):
+    reader, samples = sample_of(folder, 6)
+    source = DecodedSource(reader)
+    found = source.load(samples, 0, shots_of([range(12), [0, 4, 8], [11, 11, 3], range(24, 26)]))
+    assert source.decoder.num_packets == 12 + 2
+    assert np.array_equal(found[2], pixels[6][[11, 11, 3]])
 
 
-def test_many_streams_in_many_threads(make_clip, make_frames, make_folder, whole, monkeypatch):
-    monkeypatch.setattr(decode, "_CONTEXTS", 2)
-    clips = [make_clip(make_frames(26, size=(32 + 16 * i, 32), seed=i)) for i in range(4)]
-    reader, decoder = Reader(open_clips(make_folder(clips))), Decoder()
-
-    def window(job: int) -> bool:
-        clip, frames = job % 4, np.arange(job % 7, 26, 5)
-        found = decoder.decode(reader.read(clip, frames), [frames], (0, 0, 32 + 16 * clip, 32))[0]
-        return np.array_equal(found, expected[clip][frames])
-
-    expected = [whole(clip.mp4) for clip in clips]
-    with ThreadPoolExecutor(4) as pool:
-        assert all(pool.map(window, range(60)))
+def test_windows_lie_across_the_clips_of_a_run(two_clips):
+    folder, expected = two_clips
+    reader, samples = sample_of(folder, 0, "video")
+    assert samples.num_frames.tolist() == [67]
+    windows = [range(20, 45, 3), [66, 29, 30, 0], [29, 30], range(67)]
+    for window, found in zip(windows, DecodedSource(reader).load(samples, 0, shots_of(windows)), strict=True):
+        assert np.array_equal(found, expected[list(window)])
 
 
-def test_a_closed_gop_of_another_length(make_clip, make_frames, make_folder, whole):
-    clip = make_clip(make_frames(20), gop=5)
-    frames = np.array([4, 9, 19])
-    encoded = Reader(open_clips(make_folder([clip]))).read(0, frames)
-    assert encoded.first_frames == (0, 5, 15)
-    assert np.array_equal(Decoder().decode(encoded, [frames], PICTURE)[0], whole(clip.mp4)[frames])
+def test_a_picture_away_from_the_corner(clips, make_folder, whole):
+    """For whole pictures and for finished ones."""
+    clip = clips[2]
+    frames = whole(clip.mp4)
+    moved = type(clip)(**{name: getattr(clip, name) for name in clip.__dataclass_fields__} | {"picture": Picture(6, 4, 60, 40)})
+    reader, samples = sample_of(make_folder([moved]))
+    (found,) = DecodedSource(reader).load(samples, 0, shots_of([[7, 9]]))
+    assert np.array_equal(found, frames[[7, 9], 4:44, 6:66])
+    plain, other = sample_of(make_folder([clip]))
+    by_corner = shots_of([[7]], Finish(np.array([2, 2, 42, 34], np.float32), (24, 24), None, 0.0))
+    by_box = shots_of([[7]], Finish(np.array([8, 6, 48, 38], np.float32), (24, 24), None, 0.0))
+    assert np.array_equal(DecodedSource(reader).load(samples, 0, by_corner), DecodedSource(plain).load(other, 0, by_box))
 
 
-def test_damage_raises_and_the_next_window_is_right(folder, pixels):
-    reader, decoder = Reader(open_clips(folder)), Decoder()
-    frames = np.arange(0, 24, 3)
-    encoded = reader.read(1, frames)
-    first = encoded.fragments[0]
-    # Zeros over the middle of the picture data, and a table that is cut short.
-    zeroed = first[: len(first) // 3] + bytes(len(first) // 3) + first[2 * (len(first) // 3) :]
-    for broken in (zeroed, first[:60], b"\0" * len(first)):
-        with pytest.raises(MediaError):
-            decoder.decode(Encoded(encoded.init, (broken, encoded.fragments[1]), encoded.first_frames), [frames], PICTURE)
-        assert np.array_equal(decoder.decode(encoded, [frames], PICTURE)[0], pixels[1][frames])
+# ---------------------------------------------------------------------------------------------- padding reaches no batch
+
+EVERYTHING = Augment(area=(0.1, 1.0), aspect=(0.5, 3.0), jitter=0.0, gray=0.0, blur=0.5, blur_sigma=(1.0, 2.0), rotate=45.0)
+VIEWS = (
+    Clip("crops", 4, 2, 48, Augment(area=(0.1, 1.0), aspect=(0.5, 3.0), jitter=0.0, gray=0.0, blur=0.0)),
+    Clip("blurred", 4, 2, 48, Augment(area=(0.1, 1.0), aspect=(0.5, 3.0), jitter=0.0, gray=0.0, blur=1.0, blur_sigma=(1.5, 2.0))),
+    Clip("all", 4, 2, 48, EVERYTHING),
+    Clip("small", 4, 2, 8, Augment(area=(0.8, 1.0), jitter=0.0, gray=0.0, blur=0.0)),
+    Clip("random", 4, 2, 48, Augment(crop="random", resize=(0, 50), jitter=0.0, gray=0.0, blur=0.0)),
+    Clip("centre", 4, 2, (16, 96)),
+    Clip("three", 4, 2, 48, crops="three"),
+    Keyframe("key", of="crops", size=48, augment=Augment(area=(0.1, 1.0), aspect=(0.5, 3.0), jitter=0.0, gray=0.0, blur=0.0)),
+)
 
 
-def test_what_libavcodec_would_conceal_raises(folder):
-    encoded = Reader(open_clips(folder)).read(1, np.arange(12))
-    rng = np.random.default_rng(0)
-    concealed = 0
-    for _ in range(40):
-        first = bytearray(encoded.fragments[0])
-        first[rng.integers(len(first) // 4, len(first))] ^= 1 << rng.integers(8)
-        with av.open(io.BytesIO(encoded.init + bytes(first))) as container:
-            container.streams.video[0].thread_count = 1
-            if any(frame.is_corrupt for frame in container.decode(video=0)):
-                concealed += 1
-                with pytest.raises(DecodeError):
-                    Decoder().decode(Encoded(encoded.init, (bytes(first),), (0,)), [np.arange(12)], PICTURE)
-    assert concealed > 3
+def borders(box: np.ndarray) -> tuple[int, int]:
+    """How many boxes touch the right and the lower edge of the picture."""
+    return int((box[..., 2] == 96).sum()), int((box[..., 3] == 64).sum())
 
 
-def test_a_frame_that_is_not_there_is_named(folder):
-    encoded = Reader(open_clips(folder)).read(0, np.array([25]))
-    with pytest.raises(DecodeError, match="frame 31 is not among"):
-        Decoder().decode(encoded, [np.array([25, 31])], PICTURE)
+@pytest.mark.parametrize("shortcuts", [(), ("scale",), ("scale", "blur")])
+def test_padding_reaches_no_batch(folder, shortcuts):
+    """Right of the pictures and below them the canvas is magenta: 253 more blue than green; the pictures have 60 at most."""
+    touched = np.zeros(2, int)
+    with ClipIterator(folder, views=VIEWS, batch_size=14, config=LoaderConfig(shortcuts=shortcuts)) as it:
+        for batch in itertools.chain.from_iterable(itertools.repeat(it, 3)):
+            for view in VIEWS:
+                channel = batch[view.name].movedim(-3 if view.name == "key" else -4, 0)
+                assert 255 * (channel[2] - channel[1]).max() < 75, view.name
+                if view.name in ("crops", "blurred", "all"):
+                    touched += borders(batch["meta"][view.name]["crop"].numpy())
+    assert (touched > 4).all()
 
 
-def test_encoded_windows_are_mp4s_whose_counted_frames_are_the_wanted_ones(folder, pixels, whole):
-    for (mp4, frames), window in zip(EncodedSource(open_clips(folder)).load(6, WINDOWS), WINDOWS, strict=True):
-        assert frames.dtype == np.int32
-        assert np.array_equal(whole(mp4.tobytes())[frames, :64, :96], pixels[6][window])
+def painted(frame: av.VideoFrame, value: int) -> av.VideoFrame:
+    """A copy whose pixels outside of the picture, 96x64, have another value in every plane."""
+    copy = av.VideoFrame(frame.width, frame.height, "yuv420p")
+    copy.pts, copy.colorspace, copy.color_range = frame.pts, frame.colorspace, frame.color_range
+    for part, source, target in zip((1, 2, 2), frame.planes, copy.planes, strict=True):
+        pixels = np.frombuffer(source, np.uint8).reshape(source.height, source.line_size)[:, : source.width].copy()
+        pixels[64 // part :], pixels[:, 96 // part :] = value, value
+        rows = np.zeros((target.height, target.line_size), np.uint8)
+        rows[:, : target.width] = pixels
+        target.update(rows.tobytes())
+    return copy
+
+
+@pytest.mark.parametrize("shortcuts", [(), ("scale", "blur")])
+def test_what_lies_outside_of_the_picture_changes_no_bit(folder, shortcuts, monkeypatch):
+    def batch_with(value: int) -> dict:
+        with monkeypatch.context() as patch:
+            frames = Decoder.frames
+            patch.setattr(Decoder, "frames", lambda *given: ((number, painted(frame, value)) for number, frame in frames(*given)))
+            with ClipIterator(folder, views=VIEWS, batch_size=14, config=LoaderConfig(shortcuts=shortcuts)) as it:
+                return next(iter(it))
+
+    black, white = batch_with(0), batch_with(255)
+    assert all(torch.equal(black[view.name], white[view.name]) for view in VIEWS)
+
+
+def test_without_size_no_padding_comes_either(folder):
+    with ClipIterator(folder, views=(Clip("raw", 4, 2, None),), batch_size=14) as it:
+        raw = next(iter(it))["raw"].int()
+    assert raw.shape == (14, 4, 64, 96, 3)
+    assert (raw[..., 2] - raw[..., 1]).max() < 75
+
+
+def test_padding_would_be_seen(folder):
+    """What the tests above look for is there: a crop that is two pixels too wide shows it."""
+    reader, samples = sample_of(folder)
+    for box, is_too_large in (([50, 20, 96, 64], False), ([50, 20, 98, 64], True), ([50, 20, 96, 66], True)):
+        shots = shots_of([[0]], Finish(np.array(box, np.float32), (48, 48), None, 0.0))
+        (found,) = DecodedSource(reader).load(samples, 0, shots)
+        assert ((found[..., 2].astype(int) - found[..., 1]).max() > 75) == is_too_large
+
+
+# ------------------------------------------------------------------------------------------------------------------ encoded
+
+
+def times(mp4: bytes) -> list[int]:
+    with av.open(io.BytesIO(mp4)) as container:
+        return [frame.pts for frame in container.decode(video=0)]
+
+
+@pytest.mark.parametrize("thins", [False, True])
+def test_encoded_windows_are_mp4s_whose_counted_frames_are_the_wanted_ones(
+    layers, make_clip, make_frames, make_folder, whole, thins
+):
+    clip = make_clip(make_frames(42), 12 if layers == 1 else 16, layers)
+    expected = whole(clip.mp4)
+    reader, samples = sample_of(make_folder([clip]))
+    windows = [
+        *WINDOWS,
+        *(range(start, start + 4 * stride + 1, stride) for stride in (1, 2, 4, 8) for start in (0, 3, 41 - 4 * stride)),
+    ]
+    for window, (mp4, places) in zip(
+        windows, EncodedSource(reader, thins=thins).load(samples, 0, shots_of(windows)), strict=True
+    ):
+        assert places.dtype == np.int32
+        assert mp4.dtype == np.uint8
+        assert np.array_equal(whole(mp4.tobytes())[places], expected[list(window)]), window
+
+
+def test_thinned_windows_have_no_picture_too_many(make_clip, make_frames, make_folder, whole):
+    clip = make_clip(make_frames(48), 16, 3)
+    reader, samples = sample_of(make_folder([clip]))
+    # The last: 0 1 4 of the first GOP, nothing of the second, 32 36 40 44 46 47 of the third.
+    for window, count in (([0, 4, 8, 12], 4), ([16, 24, 32, 40], 6), ([5], 4), ([1, 46], 3 + 6)):
+        ((mp4, _),) = EncodedSource(reader, thins=True).load(samples, 0, shots_of([window]))
+        assert len(whole(mp4.tobytes())) == count, window
+
+
+@pytest.mark.parametrize("thins", [False, True])
+def test_encoded_windows_across_two_clips_go_on_in_time(two_clips, whole, thins):
+    folder, expected = two_clips
+    reader, samples = sample_of(folder, 0, "video")
+    windows = [range(20, 45, 3), [66, 29, 30, 0], [29, 30], range(67), [3, 35], range(1, 66, 16)]
+    for window, (mp4, places) in zip(
+        windows, EncodedSource(reader, thins=thins).load(samples, 0, shots_of(windows)), strict=True
+    ):
+        data = mp4.tobytes()
+        assert np.array_equal(whole(data)[places], expected[list(window)]), window
+        shown = times(data)
+        assert all(later > earlier for earlier, later in itertools.pairwise(shown)), window
+        if not thins:
+            assert len({later - earlier for earlier, later in itertools.pairwise(shown)}) <= 1
+
+
+def test_clips_of_another_init_are_refused(make_clip, make_frames, make_folder):
+    made = [make_clip(make_frames(24, size)) for size in ((96, 64), (64, 96))]
+    reader, samples = sample_of(make_folder(made, videos=[0, 0]), 0, "video")
+    source = EncodedSource(reader, thins=False)
+    with pytest.raises((DecodeError, CorruptShardError), match="not encoded alike"):
+        source.load(samples, 0, shots_of([[20, 30]]))
+    assert len(source.load(samples, 0, shots_of([[20, 22]]))) == 1
 
 
 def test_encoded_windows_hold_no_fragment_before_the_first(folder, clips):
-    mp4, frames = EncodedSource(open_clips(folder)).load(6, [np.array([20, 24, 28])])[0]
-    assert frames.tolist() == [8, 12, 16]
+    reader, samples = sample_of(folder, 6)
+    ((mp4, places),) = EncodedSource(reader, thins=False).load(samples, 0, shots_of([[20, 24, 28]]))
+    assert places.tolist() == [8, 12, 16]
     assert len(mp4) == clips[6].init_size + sum(fragment.size for fragment in clips[6].fragments[1:3])
 
 
 def test_encoded_feeds_name_every_source_of_the_graph(folder):
-    source = EncodedSource(open_clips(folder))
-    views = (Clip("a"), Clip("b"), Clip("c"))
-    feeds = source.feeds(views, [source.load(clip, WINDOWS) for clip in (6, 2)], np.array([6, 2]))
-    assert set(feeds) == {f"{name}{part}" for name in "abc" for part in ("", ".frames", ".picture_corner", ".picture_shape")}
-    assert feeds["a.picture_corner"].tolist() == [[0, 0], [0, 0]]
-    assert feeds["a.picture_shape"].tolist() == [[64, 96], [64, 96]]
-    assert feeds["c.frames"].shape == (2, 3)
+    index = open_clips(folder)
+    runs = make_units("clip", index, np.arange(len(index))).runs(np.array([6, 2]), np.zeros(2))
+    samples = known_of(index, runs, (), {}, np.zeros((2, NUM_UNIFORMS)))
+    source = EncodedSource(Reader(index), thins=False)
+    shots = shots_of([[20, 24, 28], [29, 0, 15]])
+    feeds = source.feeds(["v0", "v1"], [source.load(samples, row, shots) for row in (0, 1)], samples)
+    assert set(feeds) == {f"v{place}{part}" for place in "01" for part in ("", ".frames", ".picture_corner", ".picture_shape")}
+    assert feeds["v0.picture_corner"].tolist() == [[0, 0], [0, 0]]
+    assert feeds["v0.picture_shape"].tolist() == [[64, 96], [64, 96]]
+    assert feeds["v1.frames"].shape == (2, 3)
 
 
-def test_decoded_windows_are_pictures(folder, pixels):
-    loaded = DecodedSource(open_clips(folder)).load(6, WINDOWS)
-    assert all(np.array_equal(found, pixels[6][window]) for found, window in zip(loaded, WINDOWS, strict=True))
+# -------------------------------------------------------------------------------------------------------------------- both
 
 
-@pytest.mark.parametrize("source", [DecodedSource, EncodedSource])
-def test_a_broken_member_is_named_by_tar_and_key(clips, make_folder, source):
+def sources(reader: Reader) -> list[DecodedSource | EncodedSource]:
+    return [DecodedSource(reader), EncodedSource(reader, thins=False), EncodedSource(reader, thins=True)]
+
+
+@pytest.mark.parametrize("which", range(3))
+def test_lost_headers_show_in_load(clips, make_folder, which):
     folder = make_folder(clips[:3])
     index = open_clips(folder)
     with (folder / "clips-000000.tar").open("r+b") as tar:
         tar.seek(int(index.mp4_offset[1]) + clips[1].init_size)
         tar.write(bytes(200))  # the first fragment's moof
-    loader = source(index)
-    with pytest.raises(CorruptShardError, match=rf"clips-000000\.tar', key '{index.key(1)}'.*on_error='skip'"):
-        loader.load(1, [np.array([0, 4])])
-    assert len(loader.load(0, [np.array([0, 4])])) == 1
+    reader, samples = sample_of(folder, 1)
+    source = sources(reader)[which]
+    with pytest.raises(CorruptShardError, match=rf"clips-000000\.tar', key '{index.key(1)}'.*box"):
+        source.load(samples, 0, shots_of([[0, 4]]))
+    assert len(source.load(samples, 0, shots_of([[13, 14]]))) == 1
+
+
+@pytest.mark.parametrize("which", range(3))
+def test_what_is_asked_for_ahead_is_what_is_read(two_clips, which, monkeypatch):
+    folder, _ = two_clips
+    reader, samples = sample_of(folder, 0, "video")
+    asked: dict[str, set[tuple[int, int]]] = {"read": set(), "ahead": set()}
+    read = reader.read
+
+    def listed(kind: str, clip: int, frames: np.ndarray) -> None:
+        first = np.asarray(
+            reader._clips.fragment_frame[reader._clips.fragment_start[clip] : reader._clips.fragment_start[clip + 1]]
+        )
+        asked[kind] |= {(clip, int(place)) for place in np.searchsorted(first, frames, "right")}
+
+    monkeypatch.setattr(reader, "ahead", lambda clip, frames: listed("ahead", clip, frames))
+    monkeypatch.setattr(reader, "read", lambda clip, frames: (listed("read", clip, frames), read(clip, frames))[1])
+    source, shots = sources(reader)[which], shots_of([[3, 20], [25, 40, 60]])
+    source.ahead(samples, 0, shots)
+    source.load(samples, 0, shots)
+    assert asked["ahead"] == asked["read"] != set()
+
+
+def test_a_tar_that_is_gone_is_named(clips, make_folder):
+    folder = make_folder(clips[:2], per_shard=1)
+    reader, samples = sample_of(folder, 1)
+    (folder / "clips-000001.tar").unlink()
+    for source in sources(reader):
+        with pytest.raises(CorruptShardError, match=r"clips-000001\.tar"):
+            source.load(samples, 0, shots_of([[0]]))

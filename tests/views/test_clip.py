@@ -1,11 +1,13 @@
-"""Views are checked when they are made, and together when they are to make a batch."""
+"""Picture views are checked when they are made."""
 
 from __future__ import annotations
 
 import pytest
 
 from vdata.errors import ConfigError
-from vdata.views import Augment, Clip, check_views
+from vdata.views import Augment, Clip, Keyframe
+
+RANDOM = Augment(crop="random", resize=(128, 171))
 
 
 @pytest.mark.parametrize(
@@ -14,15 +16,27 @@ from vdata.views import Augment, Clip, check_views
         (Clip, {"frames": 0}, r"views\.clip\.frames \(0\)"),
         (Clip, {"stride": 0}, "stride"),
         (Clip, {"size": 0}, "size"),
+        (Clip, {"size": (64, 0)}, "size"),
+        (Clip, {"size": (64, 64, 3)}, "one or two numbers"),
         (Clip, {"size": None, "augment": Augment()}, "must be given with augment"),
-        (Clip, {"start": "middle"}, "uniform, centre or cvrl_gap:NAME"),
-        (Clip, {"start": "cvrl_gap:"}, "cvrl_gap:NAME"),
         (Clip, {"pad": "black"}, "none, edge or loop"),
+        (Clip, {"phase": "even"}, "any or stride"),
         (Clip, {"std": (1.0, 0.0, 1.0)}, "must not be zero"),
-        (Augment, {"flip": 1.5}, r"augment\.flip \(1\.5\)"),
-        (Augment, {"area": (0.5, 0.2)}, "smaller first"),
-        (Augment, {"area": (0.5, 1.2)}, "must not exceed the picture"),
-        (Augment, {"hue": 0.7}, "turns"),
+        (Clip, {"speeds": ()}, "1 or more"),
+        (Clip, {"speeds": (1, 0)}, "1 or more"),
+        (Clip, {"reverse": 1.5}, "must be a probability"),
+        (Clip, {"crops": "five"}, "one or three"),
+        (Clip, {"crops": "three", "augment": Augment()}, "must be one with augment"),
+        (Clip, {"crops": "three", "size": None}, "without a size"),
+        (Clip, {"dtype": "float64"}, "float32, float16 or uint8"),
+        (Clip, {"dtype": "uint8", "mean": (0.5, 0.5, 0.5)}, "must be a float"),
+        (Clip, {"layout": "HWCT"}, "CTHW, TCHW or THWC"),
+        (Clip, {"start": "centre_clamped"}, "must be edge with start centre_clamped"),
+        (Clip, {"augment": RANDOM, "size": 144}, r"must fit into augment\.resize \(128, 171\)"),
+        (Clip, {"augment": Augment(crop="random", resize=(0, 100))}, "must fit into"),
+        (Keyframe, {"margin": -1}, "must not be negative"),
+        (Keyframe, {"size": 0}, "size"),
+        (Keyframe, {"dtype": "int8"}, "float32, float16 or uint8"),
     ],
 )
 def test_settings_that_cannot_be(kind, settings, message):
@@ -30,31 +44,23 @@ def test_settings_that_cannot_be(kind, settings, message):
         kind(**settings)
 
 
-def test_span_counts_both_ends():
+def test_span_counts_both_ends_at_the_largest_speed():
     assert Clip(frames=16, stride=4).span == 61
     assert Clip(frames=1, stride=4).span == 1
+    assert Clip(frames=16, stride=1, speeds=(1, 2)).span == 31
 
 
 def test_a_pair_names_its_partner():
     assert Clip(start="cvrl_gap:v0").pair == "v0"
     assert Clip(start="uniform").pair is None
+    assert Clip(start="same:v0").pair is None
 
 
-@pytest.mark.parametrize(
-    ("views", "message"),
-    [
-        ((), "at least one view"),
-        ((Clip("a"), Clip("a")), "different names"),
-        ((Clip("idx"),), "every batch has already"),
-        ((Clip("a", start="centre"), Clip("b", start="cvrl_gap:a")), "whose start is uniform"),
-        ((Clip("b", start="cvrl_gap:b"),), "whose start is uniform"),
-        ((Clip("a"), Clip("b", start="cvrl_gap:a"), Clip("c", start="cvrl_gap:a")), "one draw"),
-    ],
-)
-def test_views_that_make_no_batch(views, message):
-    with pytest.raises(ConfigError, match=message):
-        check_views(views)
+def test_windows_and_crops_are_counted():
+    assert (Clip().num_windows, Clip().num_crops) == (1, 1)
+    assert (Clip(start="uniform_k:10").num_windows, Clip(crops="three").num_crops) == (10, 3)
 
 
-def test_views_that_make_one():
-    check_views((Clip("v1", start="cvrl_gap:v0"), Clip("v0"), Clip("eval", start="centre")))
+def test_dualvar_s_crop_fits():
+    assert Clip(size=112, augment=RANDOM).augment.resize == (128, 171)
+    assert Clip(size=(128, 171), augment=RANDOM).size == (128, 171)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -12,9 +12,11 @@ from vdata.cli._settings import json_option, split_names
 
 if TYPE_CHECKING:
     from vdata.nn.backbones import Backbone
-    from vdata.recipes import TrainConfig
+    from vdata.views import Clip
 
 __all__ = ["command", "knn_of"]
+
+_WINDOWS = 64
 
 
 @click.command("eval")
@@ -24,6 +26,8 @@ __all__ = ["command", "knn_of"]
 @click.option("--gallery", default="train", show_default=True, help="Split whose labels vote.")
 @click.option("--queries", default="test", show_default=True, help="Split that is asked.")
 @click.option("--labels", default="label", show_default=True, help="Integer columns to predict, as `label,scene`.")
+@click.option("--sampling", default="centre", show_default=True, help="`centre`, or `uniform:10` for 10 windows of every clip.")
+@click.option("--crop", type=click.Choice(["one", "three"]), default="one", show_default=True, help="Crops of every window.")
 @click.option("--untrained", is_flag=True, help="Measure the same network with its first weights too.")
 @click.option("--device", default="cpu", show_default=True)
 @json_option
@@ -35,15 +39,20 @@ def command(
     queries: str,
     labels: str,
     device: str,
+    sampling: str,
+    crop: Literal["one", "three"],
     *,
     untrained: bool,
     as_json: bool,
 ) -> None:
     """Measure a checkpoint: accuracy of the nearest neighbours, a video counted once.
 
+    Features are averaged over the windows, crops and clips of a video.
+
     vdata eval --task knn --checkpoint runs/simclr/checkpoint.pt --shards shards/sample --labels label,scene
     """
     from vdata.checkpoint import load_backbone, load_checkpoint
+    from vdata.evaluate import evaluation_view
     from vdata.nn.backbones import make_backbone
     from vdata.recipes import train_config
 
@@ -55,24 +64,33 @@ def command(
     if untrained:
         backbones["untrained"] = make_backbone(config.backbone, config.seed)
     folders = (shards / gallery, shards / queries)
-    found = {name: knn_of(backbone, config, folders, split_names(labels)) for name, backbone in backbones.items()}
+    view = evaluation_view(config.views, sampling, crop)
+    columns = split_names(labels)
+    found = {name: knn_of(backbone, view, folders, columns, config.device) for name, backbone in backbones.items()}
     if as_json:
-        click.echo(json.dumps({"task": task, "step": saved.step, "gallery": gallery, "queries": queries, **found}))
+        protocol = {"task": task, "step": saved.step, "gallery": gallery, "queries": queries, "sampling": sampling, "crop": crop}
+        click.echo(json.dumps(protocol | found))
         return
     for name, accuracies in found.items():
         for column, accuracy in accuracies.items():
             click.echo(f"{name:<10} {column:<10} {task} accuracy {100 * accuracy:5.1f} %  ({gallery} votes, {queries} asked)")
 
 
-def knn_of(backbone: Backbone, config: TrainConfig, folders: tuple[Path, Path], columns: tuple[str, ...]) -> dict[str, float]:
-    """Accuracy by column: the first folder's clips vote on the second's, read as the method's first view without augmentation."""
+def knn_of(
+    backbone: Backbone, view: Clip, folders: tuple[Path, Path], columns: tuple[str, ...], device: str = "cpu"
+) -> dict[str, float]:
+    """Accuracy by column: the first folder's clips vote on the second's, read as `view` says (see evaluation_view)."""
     from pipelines import ClipIterator
-    from vdata.evaluate import evaluation_view, knn_report
+    from vdata.evaluate import knn_report
 
-    views = (evaluation_view(config.views),)
-    backbone = backbone.to(config.device)
+    # So many windows go through the network at once, whatever a clip has of them.
+    settings: dict[str, Any] = {
+        "views": (view,),
+        "batch_size": max(1, _WINDOWS // (view.num_windows * view.num_crops)),
+        "device": device,
+    }
     with (
-        ClipIterator(folders[0], views=views, batch_size=64, train=False, device=config.device) as gallery,
-        ClipIterator(folders[1], views=views, batch_size=64, train=False, device=config.device) as queries,
+        ClipIterator(folders[0], train=False, **settings) as gallery,
+        ClipIterator(folders[1], train=False, **settings) as queries,
     ):
-        return knn_report(backbone, gallery, queries, columns)
+        return knn_report(backbone.to(device), gallery, queries, columns)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -18,15 +20,21 @@ def centre_crop(frames: Tensor, size: int) -> Tensor:
     """
     height, width = frames.shape[1:3]
     side = CENTRE_SHARE * min(height, width)
-    rows, columns = _weights(height, side, size), _weights(width, side, size)
+    rows, columns = _weights(height, *_even(height, side), size), _weights(width, *_even(width, side), size)
     pixels = rows @ (frames.permute(0, 3, 1, 2).float() @ columns.T)
     return pixels.round().clamp(0, 255).to(torch.uint8)
 
 
-def _weights(length: int, side: float, size: int) -> Tensor:
-    """(size, length) float32: what each of `length` pixels gives to each of `size` that cover `side` pixels in the middle."""
-    scale = side / size
-    centres = (length - side) / 2 + (torch.arange(size, dtype=torch.float64) + 0.5) * scale
+def _even(length: int, side: float) -> tuple[int, int]:
+    """First and last edge of `side` pixels in the middle of `length`, on even pixels as the loader's crops."""
+    first = (length - side) / 2
+    return 2 * math.floor(first / 2 + 0.5), 2 * math.floor((first + side) / 2 + 0.5)
+
+
+def _weights(length: int, first: int, last: int, size: int) -> Tensor:
+    """(size, length) float32: what each of `length` pixels gives to each of `size` that cover those from first to last."""
+    scale = (last - first) / size
+    centres = first + (torch.arange(size, dtype=torch.float64) + 0.5) * scale
     distance = (torch.arange(length, dtype=torch.float64) + 0.5 - centres[:, None]).abs()
     weights = (1 - distance / max(scale, 1.0)).clamp(min=0)
     return (weights / weights.sum(dim=1, keepdim=True)).float()

@@ -1,66 +1,26 @@
-"""Views: what a method reads of a sample, as data.
-
-A view names a batch key and says which frames and which augmentation it wants. `pipelines` draws every random number
-for it in NumPy and compiles the tuple of views into one DALI graph; nothing here knows of DALI, torch or files.
-"""
+"""Views of pictures: windows of frames, and single keyframes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from vdata.config import check
+from vdata.views.augment import Augment
+from vdata.views.window import Pad, Phase, check_window, parse_start
 
-__all__ = ["CENTRE_SHARE", "Augment", "Clip", "View", "check_views"]
+__all__ = ["CENTRE_SHARE", "Clip", "Keyframe", "Size"]
 
 CENTRE_SHARE = 0.875
 """Side of the evaluation crop by the picture's short side. Source: SimCLR's code, 224 of 256."""
 
-
-@dataclass(frozen=True, slots=True)
-class Augment:
-    """Random augmentation, drawn once for a clip and the same for all its frames.
-
-    Source: SimCLR (arXiv 2002.05709) appendix A with the order of its released code; the defaults are our own reading
-    for clips: a zero probability switches an operation off.
-    """
-
-    area: tuple[float, float] = (0.3, 1.0)
-    """Share of the picture that the random resized crop keeps."""
-    aspect: tuple[float, float] = (0.75, 4 / 3)
-    """Width by height of that crop."""
-    flip: float = 0.5
-    """Probability of a horizontal flip."""
-    jitter: float = 0.8
-    """Probability of the colour jitter."""
-    brightness: float = 0.8
-    """Half-width of the multiplicative range around 1; contrast and saturation alike."""
-    contrast: float = 0.8
-    saturation: float = 0.8
-    hue: float = 0.2
-    """Half-width of the hue turn, in turns: 0.2 is 72 degrees."""
-    gray: float = 0.2
-    """Probability of grayscale."""
-    blur: float = 0.5
-    """Probability of the Gaussian blur."""
-    blur_sigma: tuple[float, float] = (0.1, 2.0)
-    """Range of the blur's sigma, in pixels of the view."""
-
-    def __post_init__(self) -> None:
-        """Checks ranges and probabilities."""
-        for name in ("flip", "jitter", "gray", "blur"):
-            check(0.0 <= getattr(self, name) <= 1.0, f"augment.{name}", getattr(self, name), "must be a probability")
-        for name in ("area", "aspect", "blur_sigma"):
-            low, high = getattr(self, name)
-            check(0.0 < low <= high, f"augment.{name}", (low, high), "must be two positive numbers, the smaller first")
-        check(self.area[1] <= 1.0, "augment.area", self.area, "must not exceed the picture")
-        check(0.0 <= self.hue <= 0.5, "augment.hue", self.hue, "must lie in [0, 0.5] turns")  # noqa: PLR2004 - half a turn
+Size = int | tuple[int, int] | None
+"""H and W in pixels, one number for both; None keeps the picture as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A window of frames, as a float tensor (B, C, T, H, W).
+    """A window of frames, as a tensor (B, C, T, H, W); (B, K, C, T, H, W) for K windows or crops.
 
     With `augment=None` the centre crop of `size` is taken (CENTRE_SHARE of the short side, scaled); with `size=None` too, the
     frames come as they are, uint8 (B, T, H, W, C).
@@ -72,59 +32,103 @@ class Clip:
     """T."""
     stride: int = 4
     """Frames from one taken frame to the next, in frames of the clip."""
-    size: int | None = 112
-    """H and W in pixels; None keeps the picture as it is."""
+    size: Size = 112
     augment: Augment | None = None
     start: str = "uniform"
-    """Temporal sampler: `uniform`, `centre`, or `cvrl_gap:NAME` (a start at a CVRL-distributed distance from view NAME, whose
-    own start, `uniform`, then comes from the same draw)."""
-    pad: Literal["none", "edge", "loop"] = "none"
-    """What a clip shorter than the span does: it is left out, repeats its last frame, or starts again."""
+    """Temporal sampler, a form of SAMPLERS: `uniform`; `centre`; `centre_clamped`, whose middle may be any frame; `uniform_k:K`,
+    K windows at equal distances; `cvrl_gap:NAME`, at a CVRL-distributed distance from view NAME, whose own start, `uniform`, then
+    comes from the same draw; `same:NAME`; `consecutive_after:NAME:FRAMES`, beginning that many frames behind the last of NAME;
+    `disjoint_from:NAME:SECONDS`, anywhere with a start at least that far from that of NAME."""
+    pad: Pad = "none"
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Subtracted per channel, in [0, 1] units."""
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """Divided by per channel, in [0, 1] units."""
+    phase: Phase = "any"
+    speeds: tuple[int, ...] = (1,)
+    """Factors on the stride, one of which is drawn, each as likely. The window is placed so that the largest would fit."""
+    speed_unlike: str = ""
+    """A view of the same `speeds` whose drawn speed this one does not take."""
+    reverse: float = 0.0
+    """Probability that time runs backwards. One coin a sample: views of one probability turn together."""
+    crops: Literal["one", "three"] = "one"
+    """Without augmentation: `three` squares of the whole short side, at the start, the middle and the end of the long one."""
+    dtype: Literal["float32", "float16", "uint8"] = "float32"
+    """uint8 is in [0, 255] and not normalised."""
+    layout: Literal["CTHW", "TCHW", "THWC"] = "CTHW"
 
     def __post_init__(self) -> None:
         """Checks numbers and the sampler's form."""
-        check(self.frames >= 1, f"views.{self.name}.frames", self.frames, "must be at least 1")
-        check(self.stride >= 1, f"views.{self.name}.stride", self.stride, "must be at least 1")
-        check(self.size is None or self.size >= 1, f"views.{self.name}.size", self.size, "must be at least 1 or none")
-        check(self.size is not None or self.augment is None, f"views.{self.name}.size", self.size, "must be given with augment")
-        known = self.start in ("uniform", "centre") or self.pair is not None
-        check(known, f"views.{self.name}.start", self.start, "must be uniform, centre or cvrl_gap:NAME")
-        check(self.pad in ("none", "edge", "loop"), f"views.{self.name}.pad", self.pad, "must be none, edge or loop")
-        check(all(self.std), f"views.{self.name}.std", self.std, "must not be zero")
+        check_window(self)
+        key = f"views.{self.name}"
+        _check_pictures(key, self.size, self.augment, self.std)
+        check(0.0 <= self.reverse <= 1.0, f"{key}.reverse", self.reverse, "must be a probability")
+        check(self.crops in ("one", "three"), f"{key}.crops", self.crops, "must be one or three")
+        alone = self.augment is None and self.size is not None
+        check(self.crops == "one" or alone, f"{key}.crops", self.crops, "must be one with augment, and without a size")
+        check(self.dtype in ("float32", "float16", "uint8"), f"{key}.dtype", self.dtype, "must be float32, float16 or uint8")
+        check(self.layout in ("CTHW", "TCHW", "THWC"), f"{key}.layout", self.layout, "must be CTHW, TCHW or THWC")
+        plain = self.mean == (0.0, 0.0, 0.0) and self.std == (1.0, 1.0, 1.0)
+        check(plain or self.dtype != "uint8", f"{key}.dtype", self.dtype, "must be a float to be normalised by mean and std")
 
     @property
     def span(self) -> int:
-        """Frames of the clip from the window's first frame to its last, both counted."""
-        return (self.frames - 1) * self.stride + 1
+        """Frames of the clip from the window's first frame to its last, both counted, at the largest speed."""
+        return (self.frames - 1) * self.stride * max(self.speeds) + 1
 
     @property
     def pair(self) -> str | None:
         """The view whose window this one's lies at a drawn distance from; None where it is drawn alone."""
-        sampler, _, name = self.start.partition(":")
-        return name if sampler == "cvrl_gap" and name else None
+        start = parse_start(self.start, f"views.{self.name}.start")
+        return start.of if start.sampler == "cvrl_gap" else None
+
+    @property
+    def num_windows(self) -> int:
+        """Windows of a sample."""
+        start = parse_start(self.start, f"views.{self.name}.start")
+        return int(start.number) if start.sampler == "uniform_k" else 1
+
+    @property
+    def num_crops(self) -> int:
+        """Crops of every window."""
+        return 3 if self.crops == "three" else 1
 
 
-View = Clip
-"""Any view; a union once there is a second kind."""
+@dataclass(frozen=True, slots=True)
+class Keyframe:
+    """One keyframe near another view's window, as a tensor (B, C, H, W). It costs one packet to decode.
 
-
-def check_views(views: Sequence[View]) -> None:
-    """Nothing, if the views can make one batch.
-
-    Raises:
-        ConfigError: no view, two of one name, a name that the batch keeps for itself, or a pair without its partner.
+    Source: CMD (CVPR 2021): an I frame, uniform among those within 5 frames of the window.
     """
-    names = [view.name for view in views]
-    check(bool(views), "views", names, "must hold at least one view")
-    check(len(set(names)) == len(names), "views", names, "must have different names")
-    for view in views:
-        check(view.name not in ("idx", "label", "meta"), "views", view.name, "is a key that every batch has already")
-    alone = [view.name for view in views if view.start == "uniform"]
-    pairs = [view.pair for view in views if view.pair is not None]
-    for pair in pairs:
-        check(pair in alone, "views.start", f"cvrl_gap:{pair}", f"must name a view whose start is uniform: {', '.join(alone)}")
-    check(len(set(pairs)) == len(pairs), "views.start", pairs, "must not name one view twice: a pair is one draw")
+
+    name: str = "key"
+    """The batch key."""
+    of: str = "clip"
+    """The view whose window it lies near."""
+    margin: int = 5
+    """Frames before the window's first and behind its last among which it may lie; the nearest one if none does."""
+    size: Size = 112
+    augment: Augment | None = None
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    dtype: Literal["float32", "float16", "uint8"] = "float32"
+
+    def __post_init__(self) -> None:
+        """Checks numbers."""
+        key = f"views.{self.name}"
+        check(self.margin >= 0, f"{key}.margin", self.margin, "must not be negative")
+        check(self.dtype in ("float32", "float16", "uint8"), f"{key}.dtype", self.dtype, "must be float32, float16 or uint8")
+        _check_pictures(key, self.size, self.augment, self.std)
+
+
+def _check_pictures(key: str, size: Size, augment: Augment | None, std: tuple[float, ...]) -> None:
+    sides = (size, size) if isinstance(size, int) else size or (1, 1)
+    check(len(sides) == 2 and min(sides) >= 1, f"{key}.size", size, "must be one or two numbers of at least 1, or none")  # noqa: PLR2004 - H, W
+    check(size is not None or augment is None, f"{key}.size", size, "must be given with augment")
+    check(all(std), f"{key}.std", std, "must not be zero")
+    if augment is not None and augment.crop == "random":
+        least = max(sides) if augment.resize[0] == 0 else 0
+        fits = augment.resize[1] >= least and (
+            augment.resize[0] == 0 or (augment.resize[0] >= sides[0] and augment.resize[1] >= sides[1])
+        )
+        check(fits, f"{key}.size", size, f"must fit into augment.resize {augment.resize}")

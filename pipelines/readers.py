@@ -1,0 +1,44 @@
+"""Which reader reads which view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from pipelines.views import ViewReader
+from pipelines.views.audio import AudioReader
+from pipelines.views.boxes import BoxesReader
+from pipelines.views.features import FeaturesReader
+from pipelines.views.motion import MotionReader
+from pipelines.views.numbers import NumbersReader
+from pipelines.views.pictures import PictureReader
+from pipelines.views.text import TextReader
+from pipelines.views.tracklets import TrackletsReader
+from vdata.views import Audio, Boxes, Clip, Features, Keyframe, Motion, Numbers, Text, Tracklets, View
+
+__all__ = ["READERS", "make_readers"]
+
+READERS: Mapping[type, Callable[[Any, Mapping[str, View]], ViewReader]] = {
+    Audio: AudioReader,
+    Boxes: BoxesReader,
+    Clip: PictureReader,
+    Features: FeaturesReader,
+    Keyframe: PictureReader,
+    Motion: MotionReader,
+    Numbers: NumbersReader,
+    Text: TextReader,
+    Tracklets: TrackletsReader,
+}
+"""By the view's class."""
+
+
+def make_readers(views: Sequence[View], *, shortcuts: Collection[str]) -> tuple[ViewReader, ...]:
+    """A reader for each view; `shortcuts` are done to its pictures on the CPU (see pipelines/convert.py)."""
+    known = {view.name: view for view in views}
+    readers: list[ViewReader] = []
+    for view in views:
+        if isinstance(view, Clip | Keyframe):
+            readers.append(PictureReader(view, known, shortcuts=shortcuts))
+        else:
+            readers.append(READERS[type(view)](view, known))
+    return tuple(readers)
