@@ -21,7 +21,7 @@ from pipelines.read import Encoded, Reader
 from pipelines.samples import Samples
 from pipelines.views import Shot
 from vdata.errors import DecodeError
-from vdata.media.mp4 import decode_time, rebase, track_run
+from vdata.media.mp4 import avc_config, decode_time, rebase, track_run
 from vdata.media.thin import thin
 
 __all__ = ["DecodedSource", "EncodedSource", "Source"]
@@ -111,6 +111,8 @@ class EncodedSource:
             encoded = self.reader.read(clip, own)
             if init and encoded.init != init:
                 raise DecodeError("init", "the clips of one window were not encoded alike: take windows of one clip")
+            # DALI gives up its whole pipeline at a stream that it cannot open.
+            avc_config(encoded.init)
             init, first_frame = encoded.init, int(frames.min() + where[0] - own[0])
             wanted = set((frames - first_frame).tolist())
             with named(samples.clips, clip):

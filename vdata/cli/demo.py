@@ -105,6 +105,7 @@ def _train(shards: Path, run: Path, steps: int) -> None:
 def _eval(shards: Path, run: Path) -> None:
     from vdata.checkpoint import load_backbone, load_checkpoint
     from vdata.cli.eval import knn_of
+    from vdata.evaluate import evaluation_view
     from vdata.nn.backbones import make_backbone
     from vdata.recipes import train_config
 
@@ -116,5 +117,5 @@ def _eval(shards: Path, run: Path) -> None:
         "trained": load_backbone(load_checkpoint(run / "checkpoint.pt")),
     }
     for name, backbone in networks.items():
-        found = knn_of(backbone, config, folders, ("label", "scene"))
+        found = knn_of(backbone, evaluation_view(config.views), folders, ("label", "scene"))
         click.echo(f"{name:<10} motion {100 * found['label']:5.1f} %   scene {100 * found['scene']:5.1f} %")

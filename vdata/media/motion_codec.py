@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vdata.errors import CorruptShardError
-from vdata.media.npy_codec import UNREADABLE
+from vdata.media.npy_codec import UNREADABLE, parse_npy
 from vdata.media.vectors import ROW_COLUMNS
 
 __all__ = ["INTER", "INTRA", "SKIP", "dump_grid", "dump_vectors", "load_grid", "load_vectors"]
@@ -77,8 +77,9 @@ def _dump(**arrays: npt.NDArray[Any]) -> bytes:
 
 def _load(member: bytes, kind: str, names: tuple[str, str]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     try:
-        with np.load(io.BytesIO(member), allow_pickle=False) as archive:
-            return archive[names[0]], archive[names[1]]
+        with zipfile.ZipFile(io.BytesIO(member)) as archive:
+            first, second = (parse_npy(archive.read(f"{name}.npy")) for name in names)
+            return first, second
     # RuntimeError: damaged flags say that the archive is encrypted, or made by a zip of the future.
     except (*UNREADABLE, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise CorruptShardError(f"a member of {len(member)} bytes is no {kind} with {' and '.join(names)}: {error}") from error
