@@ -3,6 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PEERS := .venv-peers
+LOADER_PEERS := .venv-peers-load
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow soak check format bench bench-peers docs clean
@@ -45,13 +46,19 @@ format: setup ## Format the code in place.
 bench: setup ## Run every bench case on the demo's shards (make demo first) and keep the figures.
 	$(BIN)/vdata bench --shards demo/shards/train --json bench/results/latest.json
 
-bench-peers: $(PEERS)/.installed ## Make .venv-peers (1.6 GB), so that `vdata bench --peers` measures video2dataset too.
+bench-peers: $(PEERS)/.installed $(LOADER_PEERS)/.installed ## Install video2dataset (1.6 GB), TorchCodec and decord for `vdata bench --peers`.
 
 $(PEERS)/.installed: bench/peers.txt
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r bench/peers.txt
 	@# --no-deps: it asks for torch 2.1.2 and for packages of stages that are not run (see bench/peers.txt).
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps video2dataset==1.3.0
+	@touch $@
+
+$(LOADER_PEERS)/.installed: $(STAMP) bench/peers-load.txt
+	@# A folder, not an environment: it goes on the path of the peers' processes beside .venv, whose torch they use. --no-deps: they
+	@# would bring another.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(LOADER_PEERS) -r bench/peers-load.txt
 	@touch $@
 
 docs: setup ## Write the generated parts of the documentation anew.

@@ -1,10 +1,8 @@
 """Decoded frames to RGB: whole pictures as PyAV converts them, or a crop scaled on its way, which never converts the rest.
 
-The second is the CPU's shortcuts, `scale` and `blur`. Luma and both chroma planes of the crop are scaled by themselves, as gray
-pictures that are views of the decoder's memory, and become colours at the end, all frames in one call. CPU milliseconds measured
-for 16 frames of 456x256 pixels to 112x112: conversion of whole frames 3.4 and DALI's resize of a 200x200 crop 5.7; this 1.1, and
-0.1 for the colours, whichever they are, where the graph's nodes for a colour jitter take 3.5.
-Blur: OpenCV takes 1.3 ms for those frames and a window of 11 pixels, where the graph's node takes 16; bytes differ by 1 at most.
+The second is the CPU's shortcuts, `scale` and `blur`. The planes of the crop, views of the decoder's memory, are scaled as they
+are and become colours at the end, all frames in one call, with whatever the sample's colours are. A blur is OpenCV's: bytes
+differ by 1 at most from those of the graph's node. `vdata bench --only shortcuts` measures what each of them saves.
 
 How far the shortcut is from the graph's resize: random crops of 42 real videos at 256 pixels, to 112x112, in steps of 1/255.
 Mean 1.0 (1.7 in the worst video), 99.9th percentile 7 (36 on colour bars), largest 50. Most of the mean is a bias of 0.7, 1.2,
@@ -34,7 +32,7 @@ Pixels = npt.NDArray[np.uint8]
 Matrix = npt.NDArray[np.float32]
 
 _SCALING = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
-"""A triangle filter, as wide as the reduction; exact rounding, the same on every CPU, for no more time (1.1 ms either way)."""
+"""A triangle filter, as wide as the reduction; exact rounding, the same on every CPU, for no more time."""
 _TO_RGB = np.array(
     [
         [255 / 219, 0.0, 1.402 * 255 / 224],
@@ -57,11 +55,12 @@ class Converter:
         """The frame as rgb24, bit for bit as PyAV's `to_ndarray(format="rgb24")` has it."""
         return self._reformatter("rgb").reformat(frame, format="rgb24", threads=1)
 
-    def scaled(self, plane: Pixels, size: tuple[int, int], kind: str) -> av.VideoFrame:
-        """A plane (H, W), which may be a view, at `size`; `kind` names the context that is kept for such planes."""
-        gray = av.VideoFrame.from_numpy_buffer(plane, "gray")
-        return self._reformatter(kind).reformat(
-            gray, width=size[1], height=size[0], format="gray", interpolation=_SCALING, threads=1
+    def scaled(self, planes: tuple[Pixels, ...], size: tuple[int, int]) -> av.VideoFrame:
+        """A picture of yuv420p planes (H, W), which may be views, at `size`, as yuv444p."""
+        # The planes are not copied. As three gray pictures they took 1.2 ms a window in place of 0.8.
+        picture = av.VideoFrame.from_dlpack(planes, format="yuv420p")
+        return self._reformatter("scaled").reformat(
+            picture, width=size[1], height=size[0], format="yuv444p", interpolation=_SCALING, threads=1
         )
 
     def _reformatter(self, kind: str) -> VideoReformatter:
@@ -109,12 +108,10 @@ class ScaledPictures:
     def put(self, frame: av.VideoFrame, slots: list[int]) -> None:
         """Writes a frame's crop to its places in the window."""
         x0, y0, x1, y1 = self._box
-        # A view per plane: the decoder's memory is not copied before it is scaled.
-        luma = _rows(frame.planes[0])[y0:y1, x0:x1]
-        chroma = [_rows(plane)[y0 // 2 : y1 // 2, x0 // 2 : x1 // 2] for plane in frame.planes[1:]]
-        for number, plane in enumerate([luma, *chroma]):
-            scaled = self._converter.scaled(plane, self._size, "chroma" if number else "luma")
-            rows = _rows(scaled.planes[0])[:, : self._size[1]]
+        luma, *chroma = (_rows(plane) for plane in frame.planes)
+        crop = luma[y0:y1, x0:x1], *(plane[y0 // 2 : y1 // 2, x0 // 2 : x1 // 2] for plane in chroma)
+        for number, plane in enumerate(self._converter.scaled(crop, self._size).planes):
+            rows = _rows(plane)[:, : self._size[1]]
             for slot in slots:
                 self._planes[number, slot] = rows
 

@@ -67,6 +67,24 @@ def test_a_variant_is_held_against_its_own_base(clock):
     assert ratios == [{}, {}, {"b": pytest.approx(1 / 3, abs=1e-4)}]
 
 
+def test_a_variant_may_have_several_bases_which_may_come_later(clock):
+    def taking(seconds):
+        def run():
+            clock[0] += seconds
+            return 12.0
+
+        return run
+
+    variants = [Variant("a", taking(1), base="a"), Variant("b", taking(4), base=("a", "c")), Variant("c", taking(2), base="c")]
+    ratios = [figure.ratio_to for figure in measure("case", "x/s", variants, repeats=3)]
+    assert ratios == [{}, {"a": 0.25, "c": 0.5}, {}]
+
+
+def test_cpu_time_of_processes_that_go_on_is_theirs_to_tell():
+    (figure,) = measure("case", "x/s", [Variant("only", lambda: Timed(1.0, 2.0, cpu_seconds=7.5))], repeats=3)
+    assert figure.cpu_seconds == 7.5
+
+
 def test_work_that_timed_itself_is_believed_and_its_details_are_medians(clock):
     seconds = iter([9.0, 1.0, 2.0, 4.0])
 

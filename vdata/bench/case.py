@@ -37,6 +37,8 @@ class Timed:
     seconds: float
     detail: Mapping[str, float] = field(default_factory=dict)
     """What else it found, by name; the figure has the medians."""
+    cpu_seconds: float | None = None
+    """CPU time of the work, where it was done by processes that go on; by default what this process and its children took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,8 @@ class Variant:
     """Does the work once and returns how much of it, in the case's unit without "/s"."""
     prepare: Callable[[], object] = lambda: None
     """Called before every `run`, untimed."""
-    base: str = ""
-    """Name of an earlier variant that it is held against; empty for the case's first."""
+    base: str | tuple[str, ...] = ""
+    """Names of the variants that it is held against; empty for the case's first."""
 
 
 @dataclass(frozen=True, slots=True)

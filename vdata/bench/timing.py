@@ -27,7 +27,7 @@ class Figure:
     """The 95 % interval of the median; with few rounds it is the smallest and the largest round."""
     high: float
     ratio_to: dict[str, float]
-    """Median of the round-by-round ratios to the variant's base, by its name; empty where it is its own."""
+    """Medians of the round-by-round ratios to the variant's bases, by their names; empty where it is its own."""
     cpu_seconds: float
     """CPU time of this process and its children, median of a round."""
     skipped: str = ""
@@ -53,16 +53,23 @@ def measure(name: str, unit: str, variants: Sequence[Variant], repeats: int, *, 
     for _ in range(repeats):
         for variant in variants:
             _timed(variant, rounds[variant.name])
-    return [_figure(name, unit, variant.name, variant.base or variants[0].name, rounds) for variant in variants]
+    return [_figure(name, unit, variant.name, _bases(variant) or (variants[0].name,), rounds) for variant in variants]
 
 
-def _figure(name: str, unit: str, variant: str, base: str, rounds: Mapping[str, _Rounds]) -> Figure:
+def _bases(variant: Variant) -> tuple[str, ...]:
+    return variant.base if isinstance(variant.base, tuple) else (variant.base,) if variant.base else ()
+
+
+def _figure(name: str, unit: str, variant: str, bases: Sequence[str], rounds: Mapping[str, _Rounds]) -> Figure:
     found = rounds[variant]
-    pairs = [rate / other for rate, other in zip(found.rates, rounds[base].rates, strict=True)]
-    ratio = {base: round(median(pairs), 4)} if variant != base else {}
+    ratio = {base: _ratio(found, rounds[base]) for base in bases if base != variant}
     low, high = _interval(found.rates)
     detail = {key: round(median(each[key] for each in found.details), 4) for key in found.details[0]}
     return Figure(name, variant, median(found.rates), unit, low, high, ratio, median(found.cpu), detail=detail)
+
+
+def _ratio(found: _Rounds, base: _Rounds) -> float:
+    return round(median(rate / other for rate, other in zip(found.rates, base.rates, strict=True)), 4)
 
 
 def _timed(variant: Variant, rounds: _Rounds) -> None:
@@ -74,7 +81,7 @@ def _timed(variant: Variant, rounds: _Rounds) -> None:
     seconds = time.perf_counter() - start
     timed = done if isinstance(done, Timed) else Timed(done, seconds)
     rounds.rates.append(timed.work / timed.seconds)
-    rounds.cpu.append(cpu_seconds() - cpu)
+    rounds.cpu.append(cpu_seconds() - cpu if timed.cpu_seconds is None else timed.cpu_seconds)
     rounds.details.append(timed.detail)
 
 

@@ -24,7 +24,10 @@ __all__ = ["command", "print_figures"]
 @click.option("--peers", is_flag=True, help="Measure other packages too, where they are installed.")
 @click.option("--device", default="cpu", show_default=True, help="`cpu`, or `cuda:0` for NVDEC.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write machine and figures to this file.")
-def command(shards: Path, only: tuple[str, ...], json_file: Path | None, device: str, *, quick: bool, peers: bool) -> None:
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw what the case `grow` found, as .png or .svg.")
+def command(
+    shards: Path, only: tuple[str, ...], json_file: Path | None, plot: Path | None, device: str, *, quick: bool, peers: bool
+) -> None:
     """Measure what each station does per second on this machine, beside its limit.
 
     vdata bench --shards shards/sample/train --quick
@@ -40,6 +43,10 @@ def command(shards: Path, only: tuple[str, ...], json_file: Path | None, device:
         json_file.parent.mkdir(parents=True, exist_ok=True)
         document = {"machine": machine(), "shards": folder.name, "quick": quick, "cases": [asdict(figure) for figure in figures]}
         json_file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    if plot:
+        from vdata.bench.plot import plot_growth
+
+        plot_growth(figures, plot)
 
 
 def print_figures(figures: Sequence[Figure]) -> None:
@@ -52,10 +59,12 @@ def print_figures(figures: Sequence[Figure]) -> None:
         if figure.skipped:
             table.add_row(figure.name, figure.variant, "skipped", figure.skipped)
             continue
-        ratio = ", ".join(f"{value:.2f} x {name}" for name, value in figure.ratio_to.items())
+        ratios = [f"{value:.2f} x {name}" for name, value in figure.ratio_to.items()] or [""]
         interval = f"{figure.low:,.0f} - {figure.high:,.0f}"
-        cells = (f"{figure.value:,.0f} {figure.unit}", interval, ratio, f"{figure.cpu_seconds:.2f}")
+        cells = (f"{figure.value:,.0f} {figure.unit}", interval, ratios[0], f"{figure.cpu_seconds:.2f}")
         table.add_row(figure.name, figure.variant, *cells)
+        for ratio in ratios[1:]:
+            table.add_row("", "", "", "", ratio)
         for key, value in figure.detail.items():
             table.add_row("", f"  {key}", f"{value:,.2f}")
     Console().print(table)
