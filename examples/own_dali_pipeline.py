@@ -64,7 +64,10 @@ def clips(shards: str, batch_size: int = 32) -> DALIGenericIterator:
 
 
 if __name__ == "__main__":
-    for (batch,) in keyframes(sys.argv[1]):
-        print(batch["key"].shape)
+    if "keyframes.mjpeg" in vdata.open_shards(sys.argv[1])[0]:
+        for (batch,) in keyframes(sys.argv[1]):
+            print(batch["key"].shape)
+    else:
+        print("no JPEG keyframes: `vdata add keyframes --set keyframes.form=jpeg` makes them")
     for (batch,) in clips(sys.argv[1], batch_size=4):
         print(batch["clip"].shape, batch["label"].flatten().tolist())

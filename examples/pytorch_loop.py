@@ -1,4 +1,4 @@
-"""A plain PyTorch loop that can be stopped at any step: run it again and it goes on with the very next batch.
+"""A plain PyTorch loop that can be stopped at any step: run it again and it goes on behind the last batch that was saved.
 
 python examples/pytorch_loop.py shards/mine
 """
@@ -37,6 +37,8 @@ def train(shards: str, checkpoint: Path, steps: int, *, batch_size: int = 32, si
                 loss.backward()
                 optimizer.step()
                 step += 1
+                if step % 10 == 0:
+                    print(f"step {step}  loss {loss.item():.3f}")
                 if step % 100 == 0 or step == steps:
                     parts = {"model": model, "optimizer": optimizer, "batches": batches}
                     torch.save({name: part.state_dict() for name, part in parts.items()} | {"step": step}, checkpoint)

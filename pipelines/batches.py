@@ -116,8 +116,13 @@ class BatchMaker:
         config: LoaderConfig,
         *,
         skip: bool,
+        train: bool = True,
     ) -> None:
-        """Takes the units that the sampler's numbers stand for; starts no thread yet."""
+        """Takes the units that the sampler's numbers stand for; starts no thread yet.
+
+        Without `train` a video's windows come from its longest run; otherwise the run is drawn.
+        """
+        self._draws_runs = train
         self._units, self._views, self._sampler, self._device, self._config = units, views, sampler, device, config
         self._clips: Clips = units.clips
         self._skip = skip
@@ -146,6 +151,11 @@ class BatchMaker:
         self.reader.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
+    def abandon(self) -> None:
+        """Tells the threads to end, and does not wait for them."""
+        self.reader.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
     @property
     def on_cuda(self) -> bool:
         """Whether NVDEC decodes."""
@@ -169,13 +179,9 @@ class BatchMaker:
             for now, following in self._places(place, endless=endless):
                 loading.append(self._submit(*now, following))
                 if len(loading) > self._config.batches_ahead:
-                    running.append(self._fed(loading.popleft()))
-                if len(running) >= self._depth:
-                    yield self._finish(running.popleft())
+                    yield from self._pushed(loading, running)
             while loading:
-                running.append(self._fed(loading.popleft()))
-                if len(running) >= self._depth:
-                    yield self._finish(running.popleft())
+                yield from self._pushed(loading, running)
             while running:
                 yield self._finish(running.popleft())
         finally:
@@ -185,6 +191,18 @@ class BatchMaker:
             # What was handed in must be taken out again before another stream begins.
             for _ in running:
                 self.graph.take()
+
+    def _pushed(self, loading: deque[_Pending], running: deque[_Pending]) -> Iterator[Made]:
+        """Hands the first batch that is loading to the graph; the batch that comes out of it for that, if one does."""
+        try:
+            running.append(self._fed(loading.popleft()))
+        except CorruptShardError:
+            # Those before it are good.
+            while running:
+                yield self._finish(running.popleft())
+            raise
+        if len(running) >= self._depth:
+            yield self._finish(running.popleft())
 
     def _places(self, place: Place, *, endless: bool) -> Iterator[tuple[Place, Place | None]]:
         """The places from `place` on, each with the one behind it."""
@@ -209,7 +227,8 @@ class BatchMaker:
         sampler = self._sampler
         coins = sampler.uniforms(epoch, positions, SAMPLE)
         # The last number of a sample's own stream draws its run.
-        runs = self._units.runs(sampler.units(epoch, positions), coins[:, -1])
+        which = sampler.units(epoch, positions)
+        runs = self._units.runs(which, coins[:, -1]) if self._draws_runs else self._units.longest_runs(which)
         u = {view.name: sampler.uniforms(epoch, positions, place) for place, view in enumerate(self._views)}
         samples = known_of(self._clips, runs, self._views, u, coins)
         drawn: Drawn = {}
@@ -277,6 +296,9 @@ class BatchMaker:
             for name, one in drawn.items():
                 put(pending.drawn[name], row, one)
             pending.skipped.append(str(first))
+            if not self._draws_runs:
+                # In an evaluation it would count twice.
+                pending.valid[row] = False
             return loaded
         raise CorruptShardError(f"{_REPLACEMENTS} clips in a row are unusable, the last: {error}") from error
 

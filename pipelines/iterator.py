@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -111,6 +112,8 @@ class ClipIterator(IterableDataset[dict[str, Any]]):
         check(batch_size >= 1, "batch_size", batch_size, "must be at least 1")
         check(seed >= 0, "seed", seed, "must not be negative")
         check(unit in ("clip", "video"), "unit", unit, "must be 'clip' or 'video'")
+        self.unit = unit
+        """What a sample is, and `idx` the number of: "clip" or "video"."""
         check(on_error in ("raise", "skip"), "on_error", on_error, "must be 'raise' or 'skip'")
         self.index: Clips = open_clips(path)
         """All clips of the folders, used or not, as flat arrays."""
@@ -139,13 +142,15 @@ class ClipIterator(IterableDataset[dict[str, Any]]):
                 "weights": _spelled(weights),
             }
         )
-        maker = BatchMaker(units, self.views, self._sampler, _device(device), config or LoaderConfig(), skip=on_error == "skip")
+        maker = BatchMaker(
+            units, self.views, self._sampler, _device(device), config or LoaderConfig(), skip=on_error == "skip", train=train
+        )
         self._maker = maker
         if maker.on_cuda:
             _log.warning("%d coded sizes: NVDEC makes a decoder for each, and keeps 100", _num_sizes(self.index, used))
         # An evaluation is one epoch; in training the next epoch's first batches are made during the last steps of this one.
         self._prefetcher = Prefetcher(lambda place: maker.stream(place, endless=train))
-        self._close = weakref.finalize(self, _close, self._prefetcher, maker)
+        self._left = weakref.finalize(self, _abandon, self._prefetcher, maker)
 
     def __len__(self) -> int:
         """The batches of an epoch on this rank."""
@@ -173,7 +178,7 @@ class ClipIterator(IterableDataset[dict[str, Any]]):
             self.set_epoch(self._epoch + 1)
         epoch = self._epoch
         while self._epoch == epoch and self._position < len(self):
-            check(self._close.alive, "ClipIterator", "closed", "cannot give batches any more: make another")
+            check(self._left.alive, "ClipIterator", "closed", "cannot give batches any more: make another")
             made = self._prefetcher.take((epoch, self._position))
             self._position += 1
             self._count_skipped(made.skipped)
@@ -217,6 +222,15 @@ class ClipIterator(IterableDataset[dict[str, Any]]):
         """What was read and decoded so far, for batches made ahead too."""
         return self._maker.counts
 
+    def keys(self, idx: torch.Tensor) -> list[str]:
+        """The keys of the clips, or of the videos' first clips, whose numbers a batch has as `idx`.
+
+        `vdata.open_shards(path)[key]` is the sample. The numbers are stable, but neither dense nor positions.
+        """
+        numbers = np.asarray(self.index.video if self.unit == "video" else self.index.index)
+        order = np.argsort(numbers, kind="stable")
+        return [self.index.key(int(clip)) for clip in order[np.searchsorted(numbers, idx.cpu().numpy(), sorter=order)]]
+
     def set_epoch(self, epoch: int) -> None:
         """Goes to the first batch of another epoch; if it is the current one, stays where it is."""
         check(epoch >= 0, "epoch", epoch, "must not be negative")
@@ -241,6 +255,8 @@ class ClipIterator(IterableDataset[dict[str, Any]]):
             ConfigError: the state is of another format, seed, index, choice of clips, views or global batch size.
         """
         check(state.get("version") == _STATE_VERSION, "state.version", state.get("version"), f"must be {_STATE_VERSION}")
+        missing = [key for key in ("seed", "epoch", "position", "digest") if key not in state]
+        check(not missing, "state", sorted(state), f"must have {', '.join(missing)}: give all that state_dict returned")
         check(
             state["seed"] == self._sampler.seed, "state.seed", state["seed"], f"must be the iterator's own, {self._sampler.seed}"
         )
@@ -250,7 +266,8 @@ class ClipIterator(IterableDataset[dict[str, Any]]):
 
     def close(self) -> None:
         """Ends the threads. Happens by itself when the iterator is dropped and at the interpreter's end."""
-        self._close()
+        self._left.detach()
+        _close(self._prefetcher, self._maker)
 
     def __enter__(self) -> Self:
         """Itself."""
@@ -259,6 +276,18 @@ class ClipIterator(IterableDataset[dict[str, Any]]):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Closes."""
         self.close()
+
+
+def _abandon(prefetcher: Prefetcher, maker: BatchMaker) -> None:
+    """What becomes of an iterator that was dropped.
+
+    The collector may find it in any thread, in one that a loader waits for as well: only the main thread may wait for the others.
+    """
+    if threading.current_thread() is threading.main_thread():
+        _close(prefetcher, maker)
+    else:
+        prefetcher.abandon()
+        maker.abandon()
 
 
 def _close(prefetcher: Prefetcher, maker: BatchMaker) -> None:
@@ -287,6 +316,7 @@ def _units(unit: Literal["clip", "video"], clips: Clips, used: npt.NDArray[np.in
     if units.num_short_clips:
         short = f"{units.num_short_clips} of {len(used)} clips"
         _log.warning("%s are shorter than the %d frames of a window and left out", short, span)
+    check(len(used) > 0, "where", f"{len(clips)} clips", "must leave at least one of them; it leaves none")
     longest = int(clips.num_frames[used].max(initial=0))
     rule = f"has no {unit} left: {len(used)} clips are asked for, windows span {span} frames and the longest clip has {longest}"
     check(len(units) > 0, "path", str(clips.folder), rule)
@@ -295,7 +325,7 @@ def _units(unit: Literal["clip", "video"], clips: Clips, used: npt.NDArray[np.in
 
 def _order(shuffle: str, *, drop_last: bool, train: bool) -> OrderConfig:
     """The order of an epoch, from "global", "block", "block:32" or "none"."""
-    name, _, shards = shuffle.partition(":")
+    name, _, shards = str(shuffle).partition(":")
     rule = "must be 'global', 'block', 'block:SHARDS' or 'none'"
     check(
         name in ("global", "block", "none") and (not shards or (name == "block" and shards.isdigit())), "shuffle", shuffle, rule
@@ -328,4 +358,6 @@ def _ranks(rank: int | None, world_size: int | None) -> tuple[int, int]:
 def _device(device: str | torch.device) -> torch.device:
     name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if str(device) == "cuda" else str(device)
     check(name.partition(":")[0] in ("cpu", "cuda"), "device", name, "must be cpu or cuda")
+    there = not name.startswith("cuda") or torch.cuda.is_available()
+    check(there, "device", name, "needs an NVIDIA GPU, its driver and a torch with CUDA: `vdata doctor` says what is missing")
     return torch.device(name)

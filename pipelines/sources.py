@@ -75,6 +75,8 @@ class DecodedSource:
 
     def ahead(self, samples: Samples, row: int, shots: Sequence[Shot]) -> None:
         """Asks for the fragments of all shots."""
+        if not shots:
+            return
         for clip, frames, _ in samples.runs.places(row, np.concatenate([shot.frames for shot in shots])):
             self.reader.ahead(clip, frames)
 

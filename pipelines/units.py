@@ -114,6 +114,10 @@ class ClipUnits:
         """(U,) the mean of `values` (N,) over the clips of every unit."""
         return self.of_first(values)
 
+    def longest_runs(self, which: Longs) -> Runs:
+        """The only run of each of the units `which` (B,)."""
+        return self.runs(which, np.zeros(len(which)))
+
     def runs(self, which: Longs, u: Floats) -> Runs:  # noqa: ARG002 - a clip is one run
         """The runs of units `which` (B,)."""
         clip = self.first_clip[which]
@@ -193,6 +197,13 @@ class VideoUnits:
         run = np.searchsorted(self.run_start, clip, "right") - 1
         # Of runs that have no frames at all, each is as likely.
         run = np.where(end > before, run, low + np.floor((high - low) * u).astype(np.int64))
+        return Runs(self.clip, self.first_frame, self.run_start[run], self.run_start[run + 1])
+
+    def longest_runs(self, which: Longs) -> Runs:
+        """The run with the most frames of each of the units `which` (B,), of equal ones the first."""
+        spans = zip(self.unit_start[which].tolist(), self.unit_start[which + 1].tolist(), strict=True)
+        frames = [(low, np.diff(self.first_frame[self.run_start[low : high + 1]])) for low, high in spans]
+        run = np.array([low + int(np.argmax(each)) for low, each in frames], np.int64)
         return Runs(self.clip, self.first_frame, self.run_start[run], self.run_start[run + 1])
 
 

@@ -109,14 +109,16 @@ def cvrl_gap(num_starts: Longs, u_gap: Floats, u_first: Floats, u_swap: Floats) 
 
 def extent(view: Windowed, views: Sequence[Windowed]) -> int:
     """Frames that must follow a window's start, itself counted: its own, and those of the windows that are bound to it."""
-    span = (view.frames - 1) * view.stride * max(view.speeds) + 1
+    speeds = _led_by(view, views).speeds
+    own = (view.frames - 1) * view.stride * max(speeds) + 1
+    needed = [own]
     for other in views:
         start = _start_of(other)
         if start.of == view.name and start.sampler == "same":
-            span = max(span, extent(other, views))
+            needed.append(extent(other, views))
         if start.of == view.name and start.sampler == "consecutive_after":
-            span = max(span, span + int(start.number) + extent(other, views))
-    return span
+            needed.append(own + int(start.number) + extent(other, views))
+    return max(needed)
 
 
 def least_frames(views: Sequence[Windowed]) -> int:
@@ -234,6 +236,9 @@ def _speeds(views: Sequence[Windowed], u: Mapping[str, Floats]) -> dict[str, Lon
     known, places = {view.name: view for view in views}, dict[str, Longs]()
 
     def draw(view: Windowed) -> Longs:
+        leader = _led_by(view, views)
+        if leader is not view:
+            return draw(leader)
         if view.name not in places:
             count, number = len(view.speeds), u[view.name][:, _SPEED]
             if view.speed_unlike:
@@ -244,7 +249,7 @@ def _speeds(views: Sequence[Windowed], u: Mapping[str, Floats]) -> dict[str, Lon
                 places[view.name] = uniform(np.array([count]), number)
         return places[view.name]
 
-    return {view.name: np.array(view.speeds, np.int64)[draw(view)] for view in views}
+    return {view.name: np.array(_led_by(view, views).speeds, np.int64)[draw(view)] for view in views}
 
 
 def _window(view: Windowed, views: Sequence[Windowed], starts: Longs, speed: Longs, num_frames: Longs, coins: Floats) -> Window:
@@ -261,9 +266,13 @@ def _window(view: Windowed, views: Sequence[Windowed], starts: Longs, speed: Lon
 
 
 def _reverse(view: Windowed, views: Sequence[Windowed]) -> float:
-    """The probability of reversal; a view without one of its own that takes the same frames as another turns with it."""
-    own = getattr(view, "reverse", None)
+    """The probability that time runs backwards."""
+    return getattr(_led_by(view, views), "reverse", 0.0)
+
+
+def _led_by(view: Windowed, views: Sequence[Windowed]) -> Windowed:
+    """The view whose reversal and speed this one has: motion that takes the `same` window as a clip shows what the clip shows."""
     start = _start_of(view)
-    if own is not None or start.sampler != "same":
-        return own or 0.0
-    return _reverse(next(other for other in views if other.name == start.of), views)
+    if start.sampler != "same" or hasattr(view, "reverse") or len(view.speeds) > 1:
+        return view
+    return _led_by(next(other for other in views if other.name == start.of), views)

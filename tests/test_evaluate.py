@@ -91,6 +91,7 @@ class Batches:
     """Clips whose one pixel value is their own number."""
 
     index = Table()
+    unit = "clip"
 
     def __init__(self, batches=((13, 10), (14, 12, 11))):
         self.batches = batches

@@ -46,7 +46,7 @@ SPEEDS = {"speeds": (1, 2)}
         # What goes through a view's crop.
         ((Clip("a", augment=Augment(rotate=10)), Boxes(of="a")), r"views\.a\.augment\.rotate \(10\) must be 0 where 'boxes'"),
         ((Clip("a", crops="three"), Motion(start="same:a", follow="a")), "must be one where 'motion'"),
-        ((Clip("a", start="uniform_k:2"), Boxes(of="a")), "must take one window where 'boxes'"),
+        ((Clip("a", start="uniform_k:2"), Boxes(of="a")), "must take one window: 'boxes' looks"),
     ],
 )
 def test_views_that_make_no_batch(views, message):

@@ -18,6 +18,7 @@ from torch.nn import functional
 from vdata.config import check
 from vdata.nn.backbones import Backbone
 from vdata.views import Clip, View
+from vdata.views.window import Pad
 
 __all__ = [
     "EvaluationBatches",
@@ -69,7 +70,11 @@ class EvaluationBatches(Protocol):
 
     @property
     def index(self) -> ClipTable:
-        """The clips that the numbers in `idx` mean."""
+        """The clips that are read."""
+
+    @property
+    def unit(self) -> str:
+        """Whether the numbers in `idx` are those of each "clip" or of each "video"."""
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Batches with `clip` (B, 3, T, H, W), or (B, K, 3, T, H, W) for K windows or crops, and `idx` (B).
@@ -105,9 +110,10 @@ def evaluation_view(views: Sequence[View], sampling: str = "centre", crop: Liter
     known = sampling == "centre" or (name == "uniform" and count.isdigit())
     check(known, "sampling", sampling, "must be centre or uniform:K, K windows a sample")
     start = "centre" if sampling == "centre" else f"uniform_k:{count}"
-    pad = "edge" if clips[0].start == "centre_clamped" else clips[0].pad
+    # A short video is measured too.
+    pad: Pad = "loop" if clips[0].pad == "loop" else "edge"
     alone = replace(clips[0], name="clip", augment=None, start=start, reverse=0.0, speeds=(1,), speed_unlike="", pad=pad)
-    return replace(alone, crops=crop)
+    return replace(alone, crops=crop, dtype="float32", layout="CTHW")
 
 
 def extract_features(backbone: Backbone, batches: EvaluationBatches, columns: Sequence[str] = ("label",)) -> Features:
@@ -118,8 +124,9 @@ def extract_features(backbone: Backbone, batches: EvaluationBatches, columns: Se
     """
     values, numbers = _clip_features(backbone, batches)
     table = batches.index
-    order = np.argsort(table.index, kind="stable")
-    rows = order[np.searchsorted(table.index, numbers, sorter=order)]
+    numbered = table.video if batches.unit == "video" else table.index
+    order = np.argsort(numbered, kind="stable")
+    rows = order[np.searchsorted(numbered, numbers, sorter=order)]
     _, first, of_video = np.unique(table.video[rows], return_index=True, return_inverse=True)
     labels = {name: torch.from_numpy(_integers(table, name)[rows[first]]) for name in columns}
     return Features(mean_by_group(values, torch.from_numpy(of_video)), labels)

@@ -121,7 +121,7 @@ def write_folder(
                 "index": 100 + number,
                 "video_id": f"video {videos[number]}",
                 "video_index": videos[number],
-                "clip_in_video": videos[:number].count(videos[number]),
+                "clip_in_video": clips[number].clip_in_video or videos[:number].count(videos[number]),
                 "dataset": "test",
                 "split": "",
                 "splits": [],

@@ -350,7 +350,7 @@ def test_too_short_ones_are_counted_among_the_chosen(scored, caplog):
         assert len(it) == 8
     assert "leaves out 5 of 14 clips, 4 of them" in caplog.text
     assert "1 of 9 clips are shorter than the 33 frames" in caplog.text
-    with pytest.raises(ConfigError, match="no clip left: 0 clips are asked for"):
+    with pytest.raises(ConfigError, match=r"where .* it leaves none"):
         ClipIterator(scored, views=raw(1), batch_size=1, where="motion_score > 5")
 
 
@@ -432,11 +432,11 @@ def test_several_folders_are_one_dataset(folder, clips, make_folder, whole):
         ({"weights": np.ones(3)}, "number of weights"),
         ({"on_error": "ignore"}, "on_error"),
         ({"device": "meta"}, "device"),
-        ({"where": "label == 3"}, "no clip left"),
+        ({"where": "label == 3"}, "it leaves none"),
         ({"where": "label = 3"}, "cannot be read at character 7"),
         ({"where": [True] * 14}, "must be text or"),
         ({"where": np.ones(3, bool)}, r"shape \(14,\)"),
-        ({"where": np.zeros(14, bool)}, "no clip left"),
+        ({"where": np.zeros(14, bool)}, "it leaves none"),
     ],
 )
 def test_settings_that_cannot_be(iterate, change, message):
@@ -471,6 +471,8 @@ def test_closing_ends_the_threads(folder):
     assert ours() == before
 
 
-def test_cuda_is_opened_without_a_driver_and_printed(iterate):
-    it = iterate(device="cuda")
-    assert it.pipeline.device_id == 0
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_cuda_without_a_gpu_is_one_line(iterate):
+    with pytest.raises(ConfigError, match=r"device .*needs an NVIDIA GPU"):
+        iterate(device="cuda")
+    assert "Video_0 (gpu)" in iterate().describe("cuda")

@@ -22,11 +22,11 @@ _WINDOWS = 64
 @click.command("eval")
 @click.option("--task", type=click.Choice(["knn"]), default="knn", show_default=True)
 @click.option("--checkpoint", type=click.Path(path_type=Path), required=True, help="RUN/checkpoint.pt of `vdata train`.")
-@click.option("--shards", type=click.Path(path_type=Path), required=True, help="Folder with the splits' shards.")
+@click.option("--shards", required=True, help="Folder with the splits' shards, or its URL.")
 @click.option("--gallery", default="train", show_default=True, help="Split whose labels vote.")
 @click.option("--queries", default="test", show_default=True, help="Split that is asked.")
 @click.option("--labels", default="label", show_default=True, help="Integer columns to predict, as `label,scene`.")
-@click.option("--sampling", default="centre", show_default=True, help="`centre`, or `uniform:10` for 10 windows of every clip.")
+@click.option("--sampling", default="centre", show_default=True, help="`centre`, or `uniform:10` for 10 windows of every video.")
 @click.option("--crop", type=click.Choice(["one", "three"]), default="one", show_default=True, help="Crops of every window.")
 @click.option("--untrained", is_flag=True, help="Measure the same network with its first weights too.")
 @click.option("--device", default="cpu", show_default=True)
@@ -34,7 +34,7 @@ _WINDOWS = 64
 def command(
     task: str,
     checkpoint: Path,
-    shards: Path,
+    shards: str,
     gallery: str,
     queries: str,
     labels: str,
@@ -63,7 +63,7 @@ def command(
     backbones = {"trained": load_backbone(saved)}
     if untrained:
         backbones["untrained"] = make_backbone(config.backbone, config.seed)
-    folders = (shards / gallery, shards / queries)
+    folders = f"{shards.rstrip('/')}/{gallery}", f"{shards.rstrip('/')}/{queries}"
     view = evaluation_view(config.views, sampling, crop)
     columns = split_names(labels)
     found = {name: knn_of(backbone, view, folders, columns, config.device) for name, backbone in backbones.items()}
@@ -77,14 +77,18 @@ def command(
 
 
 def knn_of(
-    backbone: Backbone, view: Clip, folders: tuple[Path, Path], columns: tuple[str, ...], device: str = "cpu"
+    backbone: Backbone, view: Clip, folders: tuple[str | Path, str | Path], columns: tuple[str, ...], device: str = "cpu"
 ) -> dict[str, float]:
     """Accuracy by column: the first folder's clips vote on the second's, read as `view` says (see evaluation_view)."""
     from pipelines import ClipIterator
     from vdata.evaluate import knn_report
 
     # So many windows go through the network at once, whatever a clip has of them.
+    # K windows are spread over a video; from the middle one is taken of every clip. Every process measures the whole.
     settings: dict[str, Any] = {
+        "unit": "clip" if view.start == "centre" else "video",
+        "rank": 0,
+        "world_size": 1,
         "views": (view,),
         "batch_size": max(1, _WINDOWS // (view.num_windows * view.num_crops)),
         "device": device,

@@ -43,6 +43,15 @@ View = Clip | Keyframe | Motion | Boxes | Tracklets | Audio | Text | Features | 
 
 _KEPT = ("idx", "label", "valid", "meta")
 """Keys that every batch has."""
+_BESIDE: Mapping[type, tuple[str, ...]] = {
+    Audio: ("mask", "shifted"),
+    Boxes: ("mask",),
+    Features: ("time",),
+    Motion: ("mask",),
+    Text: ("mask", "seconds", "answer", "span"),
+    Tracklets: ("mask", "id"),
+}
+"""What follows a view's name in the other keys that it may write."""
 
 
 def looks_at(view: View) -> tuple[str, ...]:
@@ -60,11 +69,16 @@ def check_views(views: Sequence[View]) -> None:
         ConfigError: no view, two of one name, a name that the batch keeps for itself, or one that looks at a view which is not
             there, is no Clip, or looks back at it.
     """
+    for view in views:
+        check(isinstance(view, View), "views", view, "must be a sequence of views, as (Clip('clip'),)")
+        check(isinstance(view.name, str) and view.name.isidentifier(), "views.name", view.name, "must be a name, as 'clip'")
     names = [view.name for view in views]
     check(bool(views), "views", names, "must hold at least one view")
     check(len(set(names)) == len(names), "views", names, "must have different names")
     known = {view.name: view for view in views}
+    beside = {f"{view.name}_{word}": view.name for view in views for word in _BESIDE.get(type(view), ())}
     for view in views:
+        check(view.name not in beside, "views", view.name, f"is a key that the view '{beside.get(view.name)}' writes")
         check(view.name not in _KEPT, "views", view.name, "is a key that every batch has already")
         for name in looks_at(view):
             fits = isinstance(known.get(name), Clip) and name != view.name
@@ -77,10 +91,22 @@ def check_views(views: Sequence[View]) -> None:
 
 def _check_relation(view: View, known: Mapping[str, View]) -> None:
     """What a view may ask of those that it looks at."""
-    if isinstance(view, Clip) and view.speed_unlike:
+    if isinstance(view, Clip | Motion) and view.speed_unlike:
         other = known[view.speed_unlike]
         same = isinstance(other, Clip) and other.speeds == view.speeds and len(view.speeds) > 1
         check(same, f"views.{view.name}.speeds", view.speeds, f"must be those of '{other.name}', two or more")
+    for other in (known[name] for name in looks_at(view)):
+        start = getattr(other, "start", "")
+        check(
+            getattr(other, "num_windows", 1) == 1,
+            f"views.{other.name}.start",
+            start,
+            f"must take one window: '{view.name}' looks at it",
+        )
+        follows = isinstance(view, Clip | Motion) and view.start.startswith(f"consecutive_after:{other.name}:")
+        reverse = getattr(other, "reverse", 0.0)
+        rule = f"must be 0: '{view.name}' is behind it in the video's time, which would be before it in the time shown"
+        check(not (follows and reverse), f"views.{other.name}.reverse", reverse, rule)
     crop = view.follow if isinstance(view, Motion) else view.of if isinstance(view, Boxes | Tracklets) else ""
     seen = known.get(crop)
     if isinstance(seen, Clip):
@@ -88,7 +114,6 @@ def _check_relation(view: View, known: Mapping[str, View]) -> None:
         angle = seen.augment.rotate if seen.augment else 0.0
         check(angle == 0, f"views.{seen.name}.augment.rotate", angle, f"must be 0 {rule}")
         check(seen.crops == "one", f"views.{seen.name}.crops", seen.crops, f"must be one {rule}")
-        check(seen.num_windows == 1, f"views.{seen.name}.start", seen.start, f"must take one window {rule}")
 
 
 def _check_circles(known: Mapping[str, View]) -> None:

@@ -61,7 +61,8 @@ class Clip:
         """Checks numbers and the sampler's form."""
         check_window(self)
         key = f"views.{self.name}"
-        _check_pictures(key, self.size, self.augment, self.std)
+        _check_pictures(key, self.size, self.augment)
+        _check_normal(key, self.mean, self.std)
         check(0.0 <= self.reverse <= 1.0, f"{key}.reverse", self.reverse, "must be a probability")
         check(self.crops in ("one", "three"), f"{key}.crops", self.crops, "must be one or three")
         alone = self.augment is None and self.size is not None
@@ -118,14 +119,26 @@ class Keyframe:
         key = f"views.{self.name}"
         check(self.margin >= 0, f"{key}.margin", self.margin, "must not be negative")
         check(self.dtype in ("float32", "float16", "uint8"), f"{key}.dtype", self.dtype, "must be float32, float16 or uint8")
-        _check_pictures(key, self.size, self.augment, self.std)
+        _check_pictures(key, self.size, self.augment)
+        _check_normal(key, self.mean, self.std)
 
 
-def _check_pictures(key: str, size: Size, augment: Augment | None, std: tuple[float, ...]) -> None:
+def _check_normal(key: str, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    """Three numbers each, in the units of pictures that lie in [0, 1]."""
+    for name, values in (("mean", mean), ("std", std)):
+        three = isinstance(values, tuple) and len(values) == 3  # noqa: PLR2004 - colours
+        check(three, f"{key}.{name}", values, "must be three numbers, one a colour")
+    check(max(map(abs, mean)) <= 1, f"{key}.mean", mean, "must be in units of pictures in [0, 1]: divide by 255")
+    check(all(std), f"{key}.std", std, "must not be zero")
+
+
+def _check_pictures(key: str, size: Size, augment: Augment | None) -> None:
+    whole = size is None or isinstance(size, int) or (isinstance(size, tuple) and all(isinstance(side, int) for side in size))
+    check(whole, f"{key}.size", size, "must be one or two whole numbers, or none")
+    check(augment is None or isinstance(augment, Augment), f"{key}.augment", augment, "must be an Augment or none")
     sides = (size, size) if isinstance(size, int) else size or (1, 1)
     check(len(sides) == 2 and min(sides) >= 1, f"{key}.size", size, "must be one or two numbers of at least 1, or none")  # noqa: PLR2004 - H, W
     check(size is not None or augment is None, f"{key}.size", size, "must be given with augment")
-    check(all(std), f"{key}.std", std, "must not be zero")
     if augment is not None and augment.crop == "random":
         least = max(sides) if augment.resize[0] == 0 else 0
         fits = augment.resize[1] >= least and (

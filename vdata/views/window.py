@@ -104,6 +104,10 @@ def check_window(view: Windowed) -> None:
         ConfigError: one that breaks its rule.
     """
     key = f"views.{view.name}"
+    check(isinstance(view.start, str), f"{key}.start", view.start, "must be text, as 'uniform'")
+    for name in ("frames", "stride"):
+        check(isinstance(getattr(view, name), int), f"{key}.{name}", getattr(view, name), "must be a whole number")
+    check(isinstance(view.speeds, tuple), f"{key}.speeds", view.speeds, "must be a tuple of whole numbers, as (1, 2)")
     check(view.frames >= 1, f"{key}.frames", view.frames, "must be at least 1")
     check(view.stride >= 1, f"{key}.stride", view.stride, "must be at least 1")
     check(view.pad in ("none", "edge", "loop"), f"{key}.pad", view.pad, "must be none, edge or loop")
