@@ -20,9 +20,9 @@ STRIDES = (1, 2, 8)
 
 
 def variants(bench: Bench) -> Sequence[Variant | Skip]:
-    """Limits, loader and peers for each stride; a rough run takes the longest alone."""
+    """Limits, loader and peers for each stride."""
     material = make_material(bench, "480p", ORDINARY["480p"])
     offered: list[Variant | Skip] = []
-    for stride in STRIDES[-1:] if bench.quick else STRIDES:
+    for stride in STRIDES:
         offered += loader_variants(bench, material, Sampling(frames=16, stride=stride, size=112), f"stride {stride} ")
     return offered

@@ -125,11 +125,12 @@ class Reader:
         return self._tally.total()
 
     def close(self) -> None:
-        """Gives up what is fetched ahead."""
+        """Gives up what is fetched ahead, and closes the files that no reader holds."""
         with self._lock:
             for coming in self._coming.values():
                 coming.cancel()
             self._coming.clear()
+        self._open.cache_clear()
 
     def _read(self, clip: int, place: Mp4Place, wanted: Longs) -> Encoded:
         begins = (place.fragment_offset[wanted] + place.offset).tolist()
