@@ -124,12 +124,12 @@ class BatchMaker:
         """
         self._draws_runs = train
         self._units, self._views, self._sampler, self._device, self._config = units, views, sampler, device, config
-        self._clips: Clips = units.clips
+        self.clips: Clips = units.clips
         self._skip = skip
-        self._is_remote = is_remote(self._clips)
+        self._is_remote = is_remote(self.clips)
         self._pool = ThreadPoolExecutor(config.decode_threads or _num_cores(), thread_name_prefix="vdata-decode")
-        self.reader = Reader(self._clips)
-        self._members = Members(self._clips, self.reader)
+        self.reader = Reader(self.clips)
+        self._members = Members(self.clips, self.reader)
         cuda = device.type == "cuda"
         self.source: Source = EncodedSource(self.reader, thins=config.thin) if cuda else DecodedSource(self.reader)
         self.readers = self._readers(device.type)
@@ -230,7 +230,7 @@ class BatchMaker:
         which = sampler.units(epoch, positions)
         runs = self._units.runs(which, coins[:, -1]) if self._draws_runs else self._units.longest_runs(which)
         u = {view.name: sampler.uniforms(epoch, positions, place) for place, view in enumerate(self._views)}
-        samples = known_of(self._clips, runs, self._views, u, coins)
+        samples = known_of(self.clips, runs, self._views, u, coins)
         drawn: Drawn = {}
         for reader in _in_order(self.readers):
             drawn[reader.view.name] = reader.draw(samples, drawn)
@@ -246,8 +246,8 @@ class BatchMaker:
             pictures = self.source.load(samples, row, shots) if shots else []
             others = [reader.load(self._members, samples, row, drawn[reader.view.name]) for reader in self.readers]
         except MediaError as error:
-            key = self._clips.key(int(samples.first_clip[row]))
-            raise CorruptShardError(f"'{self._clips.folder}', key '{key}': {error}") from error
+            key = self.clips.key(int(samples.first_clip[row]))
+            raise CorruptShardError(f"'{self.clips.folder}', key '{key}': {error}") from error
         return _Loaded(pictures, others)
 
     def _fed(self, pending: _Pending) -> _Pending:
@@ -267,8 +267,8 @@ class BatchMaker:
             made = reader.batch(drawn, [one.others[place] for one in pending.loaded], outputs)
             batch |= {name: tensor.to(self._device) for name, tensor in made.items()}
             meta[reader.view.name] = {key: torch.from_numpy(value) for key, value in reader.meta(drawn, samples).items()}
-        numbers = self._clips.video if isinstance(self._units, VideoUnits) else self._clips.index
-        for name, column in (("idx", numbers), ("label", self._clips.label)):
+        numbers = self.clips.video if isinstance(self._units, VideoUnits) else self.clips.index
+        for name, column in (("idx", numbers), ("label", self.clips.label)):
             batch[name] = torch.from_numpy(column[samples.first_clip].astype(np.int64)).to(self._device)
         batch["valid"] = torch.from_numpy(pending.valid).to(self._device)
         batch["meta"] = meta

@@ -172,12 +172,6 @@ def open_clips(path: str | Path | Sequence[str | Path]) -> Clips:
     """
     paths = [path] if isinstance(path, str | Path) else list(path)
     check(bool(paths), "path", path, "must name at least one shard folder")
-    check(
-        len({str(folder) for folder in paths}) == len(paths),
-        "path",
-        [str(folder) for folder in paths],
-        "must not name a folder twice",
-    )
     indexes = [open_index(folder_of(folder)) for folder in paths]
     return indexes[0] if len(indexes) == 1 else JoinedIndex(indexes)
 

@@ -129,8 +129,7 @@ class ClipIterator(IterableDataset[dict[str, Any]]):
         check(self._sampler.num_samples > 0, "batch_size x world_size", self._sampler.global_batch, rule)
         self.num_skipped = 0
         """Unusable clips that were replaced in batches handed out so far. Each is logged, and an epoch's end says how many."""
-        self._skipped_in_epoch = 0
-        self._epoch = self._position = 0
+        self._skipped_in_epoch = self._epoch = self._position = 0
         self._digest = digest(
             {
                 "index": self.index.digest,
@@ -146,8 +145,7 @@ class ClipIterator(IterableDataset[dict[str, Any]]):
             units, self.views, self._sampler, _device(device), config or LoaderConfig(), skip=on_error == "skip", train=train
         )
         self._maker = maker
-        if maker.on_cuda:
-            _log.warning("%d coded sizes: NVDEC makes a decoder for each, and keeps 100", _num_sizes(self.index, used))
+        _say_sizes(maker, used)
         # An evaluation is one epoch; in training the next epoch's first batches are made during the last steps of this one.
         self._prefetcher = Prefetcher(lambda place: maker.stream(place, endless=train))
         self._left = weakref.finalize(self, _abandon, self._prefetcher, maker)
@@ -336,9 +334,12 @@ def _order(shuffle: str, *, drop_last: bool, train: bool) -> OrderConfig:
     return OrderConfig(kind, int(shards), drop_last) if shards else OrderConfig(kind, drop_last=drop_last)
 
 
-def _num_sizes(clips: Clips, used: npt.NDArray[np.int64]) -> int:
-    """How many coded sizes the clips have."""
-    return len(np.unique(clips.width[used].astype(np.int64) << 32 | clips.height[used]))
+def _say_sizes(maker: BatchMaker, used: npt.NDArray[np.int64]) -> None:
+    """Logs how many decoders a GPU will make."""
+    if maker.on_cuda:
+        clips = maker.clips
+        count = len(np.unique(clips.width[used].astype(np.int64) << 32 | clips.height[used]))
+        _log.warning("%d coded sizes: NVDEC makes a decoder for each, and keeps 100", count)
 
 
 def _spelled(weights: Weights | None) -> object:

@@ -71,7 +71,7 @@ def check_views(views: Sequence[View]) -> None:
     """
     for view in views:
         check(isinstance(view, View), "views", view, "must be a sequence of views, as (Clip('clip'),)")
-        check(isinstance(view.name, str) and view.name.isidentifier(), "views.name", view.name, "must be a name, as 'clip'")
+        check(isinstance(view.name, str) and bool(view.name), "views.name", view.name, "must be a name, as 'clip'")
     names = [view.name for view in views]
     check(bool(views), "views", names, "must hold at least one view")
     check(len(set(names)) == len(names), "views", names, "must have different names")
