@@ -133,6 +133,7 @@ class BatchMaker:
         cuda = device.type == "cuda"
         self.source: Source = EncodedSource(self.reader, thins=config.thin) if cuda else DecodedSource(self.reader)
         self.readers = self._readers(device.type)
+        self._draw_order = _in_order(self.readers)
         self._shot_names = [name for reader in self.readers for name in reader.shot_names]
         threads = config.graph_threads or _num_cores()
         self._depth = config.graph_depth or (2 if cuda else 1)
@@ -232,7 +233,7 @@ class BatchMaker:
         u = {view.name: sampler.uniforms(epoch, positions, place) for place, view in enumerate(self._views)}
         samples = known_of(self.clips, runs, self._views, u, coins)
         drawn: Drawn = {}
-        for reader in _in_order(self.readers):
+        for reader in self._draw_order:
             drawn[reader.view.name] = reader.draw(samples, drawn)
         return samples, drawn
 

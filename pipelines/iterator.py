@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Self, cast
@@ -130,17 +130,8 @@ class ClipIterator(IterableDataset[dict[str, Any]]):
         self.num_skipped = 0
         """Unusable clips that were replaced in batches handed out so far. Each is logged, and an epoch's end says how many."""
         self._skipped_in_epoch = self._epoch = self._position = 0
-        self._digest = digest(
-            {
-                "index": self.index.digest,
-                "used": hashlib.sha256(used.tobytes()).hexdigest(),
-                "views": [{"kind": type(view).__name__, **to_mapping(view)} for view in self.views],
-                "global_batch": self._sampler.global_batch,
-                "unit": unit,
-                "order": to_mapping(order),
-                "weights": _spelled(weights),
-            }
-        )
+        what = {"unit": unit, "order": to_mapping(order), "weights": _spelled(weights)}
+        self._digest = _digest(self.index, used, self.views, {**what, "global_batch": self._sampler.global_batch})
         maker = BatchMaker(
             units, self.views, self._sampler, _device(device), config or LoaderConfig(), skip=on_error == "skip", train=train
         )
@@ -332,6 +323,13 @@ def _order(shuffle: str, *, drop_last: bool, train: bool) -> OrderConfig:
         return OrderConfig("none", drop_last=False)
     kind = cast("Shuffle", name)
     return OrderConfig(kind, int(shards), drop_last) if shards else OrderConfig(kind, drop_last=drop_last)
+
+
+def _digest(clips: Clips, used: npt.NDArray[np.int64], views: Sequence[View], settings: Mapping[str, Any]) -> str:
+    """What a state must have been taken with: the clips, those that are used, and everything that says what a batch is."""
+    spelled = [{"kind": type(view).__name__, **to_mapping(view)} for view in views]
+    chosen = hashlib.sha256(used.tobytes()).hexdigest()
+    return digest({"index": clips.digest, "used": chosen, "views": spelled, **settings})
 
 
 def _say_sizes(maker: BatchMaker, used: npt.NDArray[np.int64]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from pipelines.views import ViewReader
@@ -21,24 +22,18 @@ __all__ = ["READERS", "make_readers"]
 READERS: Mapping[type, Callable[[Any, Mapping[str, View]], ViewReader]] = {
     Audio: AudioReader,
     Boxes: BoxesReader,
-    Clip: PictureReader,
     Features: FeaturesReader,
-    Keyframe: PictureReader,
     Motion: MotionReader,
     Numbers: NumbersReader,
     Text: TextReader,
     Tracklets: TrackletsReader,
 }
-"""By the view's class."""
+"""By the view's class, of all but pictures."""
 
 
 def make_readers(views: Sequence[View], *, shortcuts: Collection[str]) -> tuple[ViewReader, ...]:
     """A reader for each view; `shortcuts` are done to its pictures on the CPU (see pipelines/convert.py)."""
+    pictures = partial(PictureReader, shortcuts=shortcuts)
+    readers = {**READERS, Clip: pictures, Keyframe: pictures}
     known = {view.name: view for view in views}
-    readers: list[ViewReader] = []
-    for view in views:
-        if isinstance(view, Clip | Keyframe):
-            readers.append(PictureReader(view, known, shortcuts=shortcuts))
-        else:
-            readers.append(READERS[type(view)](view, known))
-    return tuple(readers)
+    return tuple(readers[type(view)](view, known) for view in views)

@@ -8,9 +8,16 @@ from vdata.bench import loader_ours
 from vdata.bench.loader_material import Sampling
 from vdata.bench.loader_ours import Counts, Limit, Ours, check_frames, view_of
 from vdata.media.structure import structure_named
-from vdata.media.thin import needed_frames
 
 SAMPLING = Sampling(4, 3, 32)
+
+
+def packets_of(types, gop, first, wanted):
+    """The pictures of one GOP that these frames need: themselves, and the references up to the last that one of them needs."""
+    types, places = types[first : first + gop], {frame - first for frame in wanted if 0 <= frame - first < gop}
+    references = [place for place, kind in enumerate(types) if kind != "B"]
+    last = max((min(place for place in references if place >= wanted_place) for wanted_place in places), default=-1)
+    return places.union(place for place in references if place <= last)
 
 
 def mean_packets(shards, phase):
@@ -21,7 +28,9 @@ def mean_packets(shards, phase):
         starts = range(0, row["num_frames"] - 9, 3 if phase == "stride" else 1)
         for start in starts:
             wanted = [start + 3 * step for step in range(4)]
-            counts.append(len(needed_frames(structure_named(row["structure"]), row["gop"], row["num_frames"], wanted)))
+            types = structure_named(row["structure"]).types(row["num_frames"], row["gop"])
+            gops = range(0, row["num_frames"], row["gop"])
+            counts.append(sum(len(packets_of(types, row["gop"], first, wanted)) for first in gops))
     return np.mean(counts)
 
 

@@ -16,14 +16,15 @@ import av.logging
 import numpy as np
 import pytest
 
-from vdata.errors import ContractError, DecodeError
+from pipelines.fragments import needed
+from vdata.errors import ContractError
 from vdata.media.clip import EncodedClip
 from vdata.media.config import ClipConfig, LimitConfig
 from vdata.media.cut import DroppedTail, cut
 from vdata.media.ffmpeg import binary
 from vdata.media.mp4 import decode_time, packets, track_run
-from vdata.media.structure import STRUCTURES, structure_named
-from vdata.media.thin import needed_frames, thin
+from vdata.media.structure import STRUCTURES
+from vdata.media.thin import thin
 from vdata.records import Video
 
 STRIDES = (1, 2, 4, 8)
@@ -50,38 +51,46 @@ def needed_by_hand(types: str, gop: int, wanted: Iterable[int]) -> list[int]:
     return sorted(needed)
 
 
+def needed_of(clip: EncodedClip, wanted: Iterable[int]) -> list[int]:
+    """The frames that the loader decodes for these, fragment by fragment."""
+    found = []
+    for fragment, data in zip(clip.fragments, fragments_of(clip), strict=True):
+        places = {frame - fragment.first_frame for frame in wanted}
+        found += [fragment.first_frame + coded.place for coded in needed(data, places)]
+    return sorted(found)
+
+
 @pytest.mark.parametrize(("layers", "gop"), [(1, 12), (1, 1), (1, 5), (3, 16), (3, 4), (3, 8)])
-def test_needed_frames_are_the_closure_of_the_rules(layers, gop):
-    rng, structure = np.random.default_rng(0), STRUCTURES[layers]
-    for num_frames in [1, 2, 3, 4, 5, 15, 16, 17, 31, 48, 70, *rng.integers(1, 200, 30).tolist()]:
-        types = structure.types(num_frames, gop)
-        for size in (0, 1, 3, WINDOW):
+def test_needed_frames_are_the_closure_of_the_rules(make_video, layers, gop):
+    rng = np.random.default_rng(0)
+    for num_frames in (1, 2, 5, 17, 48, 70):
+        path = make_video(num_frames=num_frames, size=(64, 48))
+        (clip,) = clips_of(path, short_side=48, layers=layers, gop=gop)
+        types = STRUCTURES[layers].types(num_frames, gop)
+        for size in (0, 1, 3, WINDOW) * 5:
             wanted = rng.integers(0, num_frames, size).tolist()
-            assert needed_frames(structure, gop, num_frames, wanted) == needed_by_hand(types, gop, wanted)
-
-
-def test_one_layer_needs_each_gop_up_to_the_last_wanted_frame():
-    assert needed_frames(STRUCTURES[1], 12, 40, [26, 3]) == [*range(4), *range(24, 27)]
+            assert needed_of(clip, wanted) == needed_by_hand(types, gop, wanted)
 
 
 COSTS = [(1, 0, 16, 16), (2, 0, 18, 29), (4, 0, 16, 46), (4, 1, 36, 52), (8, 0, 24, 71)]
 """Stride and start of a window of 250 frames, and the packets that it costs with three layers and with one."""
 
 
+@pytest.fixture
+def long_clips(make_video) -> dict[int, EncodedClip]:
+    """250 frames, by the number of layers."""
+    path = make_video(num_frames=250, size=(64, 48))
+    return {layers: clips_of(path, short_side=48, seconds=60, layers=layers)[0] for layers in STRUCTURES}
+
+
 @pytest.mark.parametrize(("stride", "start", "num_three", "num_one"), COSTS)
-def test_the_packets_that_a_window_costs(stride, start, num_three, num_one):
+def test_the_packets_that_a_window_costs(long_clips, stride, start, num_three, num_one):
     """On the stride the P's between the wanted frames, at most; off it the B's neighbours and their chain too."""
     wanted = [start + k * stride for k in range(WINDOW)]
-    needed = needed_frames(STRUCTURES[3], 16, 250, wanted)
-    assert (len(needed), len(needed_frames(STRUCTURES[1], 12, 250, wanted))) == (num_three, num_one)
+    found = needed_of(long_clips[3], wanted)
+    assert (len(found), len(needed_of(long_clips[1], wanted))) == (num_three, num_one)
     types = STRUCTURES[3].types(250, 16)
-    assert all(types[frame] != "B" for frame in needed if frame not in wanted)
-
-
-@pytest.mark.parametrize("frame", [-1, 30])
-def test_a_frame_that_the_clip_does_not_have(frame):
-    with pytest.raises(DecodeError, match=f"frame {frame} is not among the 30"):
-        needed_frames(STRUCTURES[3], 16, 30, [2, frame])
+    assert all(types[frame] != "B" for frame in found if frame not in wanted)
 
 
 @pytest.fixture(params=STRUCTURES, ids=["one layer", "three layers"])
@@ -97,11 +106,11 @@ def fragments_of(clip: EncodedClip) -> list[bytes]:
 
 def thinned(clip: EncodedClip, wanted: Iterable[int]) -> tuple[list[int], bytes]:
     """What the loader would decode for these frames: their numbers, and the init with the fragments that hold them."""
-    needed = needed_frames(structure_named(clip.structure), clip.gop, clip.num_frames, wanted)
+    found = needed_of(clip, wanted)
     parts = [clip.mp4[: clip.init_size]]
     for fragment, data in zip(clip.fragments, fragments_of(clip), strict=True):
-        parts.append(thin(data, {frame - fragment.first_frame for frame in needed}))
-    return needed, b"".join(parts)
+        parts.append(thin(data, {frame - fragment.first_frame for frame in found}))
+    return found, b"".join(parts)
 
 
 def decoded(mp4: bytes, ticks: int) -> dict[int, bytes]:
@@ -215,7 +224,7 @@ def test_what_is_kept_whole_or_not_at_all(clip):
 def test_times_flags_and_bytes_stay(clip):
     """The kept pictures have the bytes, the decoding times, the shifts and the flags that they had; the last lasts to the end."""
     data = fragments_of(clip)[1]
-    keep = set(needed_frames(structure_named(clip.structure), clip.gop, clip.gop, [0, 3, 8]))
+    keep = {coded.place for coded in needed(data, {0, 3, 8})}
     less = thin(data, keep)
     before, after = listed(data), listed(less)
     assert len(after) == len(keep) < len(before)

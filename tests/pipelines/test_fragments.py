@@ -12,7 +12,7 @@ import pytest
 
 from pipelines.fragments import Coded, needed
 from vdata.errors import ContractError
-from vdata.media.mp4 import avc_config, display_order, packets
+from vdata.media.mp4 import avc_config, packets, track_run
 from vdata.media.structure import STRUCTURES
 
 GOPS = {1: 12, 3: 16}
@@ -30,13 +30,17 @@ def fragment(request, make_clip, make_frames) -> tuple[bytes, bytes, str]:
     return avc_config(clip.mp4[: clip.init_size]), data, STRUCTURES[layers].types(count, GOPS[layers])
 
 
+def display_order(fragment: bytes) -> list[int]:
+    return track_run(fragment).display_order()
+
+
 def decoded(extradata: bytes, fragment: bytes, places: set[int]) -> dict[int, bytes]:
     """The frames that come out of these packets alone, by their places; nothing where the decoder complains."""
     context = av.VideoCodecContext.create("h264", "r")
     context.extradata, context.thread_count, context.options = extradata, 1, {"err_detect": "explode"}
     found, run = {}, packets(fragment)
     try:
-        for packet, place in zip(run, display_order(run), strict=True):
+        for packet, place in zip(run, display_order(fragment), strict=True):
             if place in places:
                 sent = av.Packet(fragment[packet.offset : packet.offset + packet.size])
                 sent.pts = place
@@ -72,14 +76,14 @@ def test_sets_of_pictures_are_the_union_up_to_the_last(fragment):
         found = [coded.place for coded in needed(data, wanted)]
         single = [{coded.place for coded in needed(data, {place})} for place in wanted]
         assert set(found) == set().union(*single)
-        order = display_order(packets(data))
+        order = display_order(data)
         assert found == [place for place in order if place in set(found)]
 
 
 def test_bytes_are_where_the_packets_are(fragment):
     _, data, types = fragment
     run = packets(data)
-    expected = [Coded(place, packet.offset, packet.size) for packet, place in zip(run, display_order(run), strict=True)]
+    expected = [Coded(place, packet.offset, packet.size) for packet, place in zip(run, display_order(data), strict=True)]
     assert needed(data, range(len(types))) == expected
 
 
@@ -139,4 +143,4 @@ def test_a_picture_without_bytes_is_named(make_clip, make_frames):
     broken = bytearray(data)
     broken[place : place + 4], broken[before : before + 4] = struct.pack(">I", run[-1].size + run[-2].size), bytes(4)
     with pytest.raises(ContractError, match="holds no slice"):
-        needed(bytes(broken), {display_order(run)[-1]})
+        needed(bytes(broken), {display_order(data)[-1]})

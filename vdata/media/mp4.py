@@ -178,14 +178,6 @@ def _entry_code(said: int) -> struct.Struct:
     return struct.Struct(">" + "".join(letter for letter, bit in zip("IIIi", _PER_PICTURE, strict=True) if said & bit))
 
 
-def display_order(found: Sequence[Packet]) -> list[int]:
-    """Each picture's place in display order, from 0, for the pictures of one fragment in decoding order."""
-    times = list(accumulate((packet.duration for packet in found[:-1]), initial=0))
-    shown = [time + packet.shift for time, packet in zip(times, found, strict=True)]
-    places = {time: place for place, time in enumerate(sorted(shown))}
-    return [places[time] for time in shown]
-
-
 def decode_time(fragment: bytes) -> int:
     """The decode time of the fragment's first picture, in ticks."""
     tfdt = child(fragment, b"moof/traf/tfdt")

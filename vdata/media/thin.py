@@ -1,6 +1,6 @@
-"""Thinning: the pictures that a choice of frames needs, and a fragment without the others.
+"""Thinning: a fragment without the pictures that nobody needs (pipelines/fragments.py says which are needed).
 
-Pure functions on numbers and bytes, for the loader. A B picture of our structures is no reference, so a stream without it is
+A pure function on bytes, for the loader. A B picture of our structures is no reference, so a stream without it is
 an ordinary stream of a lower temporal layer (ITU-T H.264, nal_ref_idc 0): no gap in frame_num, and every other picture
 decodes to the same pixels.
 """
@@ -8,56 +8,16 @@ decodes to the same pixels.
 from __future__ import annotations
 
 import struct
-from collections.abc import Container, Iterable, Sequence
-from functools import cache, lru_cache
+from collections.abc import Container, Sequence
 from itertools import accumulate
 
-from vdata.errors import ContractError, DecodeError
+from vdata.errors import ContractError
 from vdata.media.mp4 import TrackRun, child, is_reference, track_run
-from vdata.media.structure import Structure
 
-__all__ = ["needed_frames", "thin"]
+__all__ = ["thin"]
 
-_SETS = 4096
-"""Sets of places of a GOP that are kept as lists; windows of one stride meet some tens."""
 _EVERY_FIELD = 0x1 | 0x100 | 0x200 | 0x400 | 0x800
 """Flags of a track run: data offset; duration, size, flags and shift of each picture."""
-
-
-def needed_frames(structure: Structure, gop: int, num_frames: int, wanted: Iterable[int]) -> list[int]:
-    """The frames that must be decoded so that the wanted ones come out, ascending; numbers of the whole clip.
-
-    An I needs nothing else, a P the I and the P's before it in its GOP, a B its two neighbouring references and what they need.
-    16 wanted frames, plain integers in any order, take 5 to 10 microseconds.
-
-    Raises:
-        DecodeError: the clip has no such frame.
-    """
-    whole, last, first_of_last = _needs(structure, gop), _needs(structure, num_frames % gop), num_frames - num_frames % gop
-    needs: dict[int, int] = {}
-    for frame in wanted:
-        if not 0 <= frame < num_frames:
-            raise DecodeError("frames", f"frame {frame} is not among the {num_frames} of the clip")
-        place = frame % gop
-        start = frame - place
-        needs[start] = needs.get(start, 0) | (last if start == first_of_last else whole)[place]
-    return [start + place for start in sorted(needs) for place in _places(needs[start])]
-
-
-@cache
-def _needs(structure: Structure, num_frames: int) -> tuple[int, ...]:
-    """For each place of a GOP, the places that its picture needs, itself among them, as the bits of a number."""
-    types, needs, references = structure.types(num_frames, max(num_frames, 1)), [0] * num_frames, 0
-    for place in structure.decode_order(num_frames):
-        needs[place] = references | 1 << place
-        if types[place] != "B":
-            references = needs[place]
-    return tuple(needs)
-
-
-@lru_cache(_SETS)
-def _places(bits: int) -> tuple[int, ...]:
-    return tuple(place for place in range(bits.bit_length()) if bits >> place & 1)
 
 
 def thin(fragment: bytes, keep: Container[int]) -> bytes:
@@ -68,7 +28,7 @@ def thin(fragment: bytes, keep: Container[int]) -> bytes:
 
     Args:
         fragment: a fragment of our own clips.
-        keep: frames of the fragment by their places in display order, as needed_frames gives them for the whole clip.
+        keep: frames of the fragment by their places in display order, as pipelines.fragments.needed gives them.
 
     Raises:
         ContractError: a reference is left out of which a kept picture may be predicted, or the fragment is not our muxer's.
