@@ -34,6 +34,6 @@ READERS: Mapping[type, Callable[[Any, Mapping[str, View]], ViewReader]] = {
 def make_readers(views: Sequence[View], *, shortcuts: Collection[str]) -> tuple[ViewReader, ...]:
     """A reader for each view; `shortcuts` are done to its pictures on the CPU (see pipelines/convert.py)."""
     pictures = partial(PictureReader, shortcuts=shortcuts)
-    readers = {**READERS, Clip: pictures, Keyframe: pictures}
+    readers: dict[type, Callable[[Any, Mapping[str, View]], ViewReader]] = {**READERS, Clip: pictures, Keyframe: pictures}
     known = {view.name: view for view in views}
     return tuple(readers[type(view)](view, known) for view in views)

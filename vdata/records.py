@@ -3,15 +3,112 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any, Literal, Self
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from vdata.config import check
 
-__all__ = ["Column", "Failure", "Field", "Fragment", "Keyframe", "Picture", "Skipped", "Video", "printable", "readable"]
+__all__ = [
+    "GIVEN_BOX",
+    "Column",
+    "Failure",
+    "FeatureFile",
+    "Field",
+    "Fragment",
+    "GivenBoxes",
+    "Keyframe",
+    "Medium",
+    "Picture",
+    "Segment",
+    "Skipped",
+    "Video",
+    "printable",
+    "readable",
+]
+
+Medium = Literal["video", "text", "features"]
+"""What a source holds: pictures (a video, or images), a document, or features alone; the last two have no MP4."""
+
+GIVEN_BOX = np.dtype(
+    [
+        ("seconds", "<f8"),
+        ("x0", "<f4"),
+        ("y0", "<f4"),
+        ("x1", "<f4"),
+        ("y1", "<f4"),
+        ("score", "<f4"),
+        ("class", "<i4"),
+    ]
+)
+"""A box of a dataset: when, from the source's start; corners as its owners give them; -1 is no class."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBoxes:
+    """The boxes that a dataset's owners drew in a video."""
+
+    rows: bytes = field(repr=False)
+    """Of dtype GIVEN_BOX, one behind the other: a plan holds millions, and compares them."""
+    width: float = 0.0
+    """Width and height of the picture that the corners count on: 1 for shares of it, 0 for the source's own pixels."""
+    height: float = 0.0
+
+    @classmethod
+    def of(
+        cls,
+        seconds: npt.ArrayLike,
+        corners: npt.ArrayLike,
+        classes: npt.ArrayLike = -1,
+        scores: npt.ArrayLike = 1.0,
+        size: tuple[float, float] = (0.0, 0.0),
+    ) -> Self:
+        """Boxes at `seconds` (N,) with corners (N, 4): x0, y0, x1, y1 on a picture of `size` (width, height)."""
+        sides = np.asarray(corners, np.float64).reshape(-1, 4)
+        rows = np.zeros(len(sides), GIVEN_BOX)
+        rows["seconds"], rows["class"], rows["score"] = seconds, classes, scores
+        for place, name in enumerate(("x0", "y0", "x1", "y1")):
+            rows[name] = sides[:, place]
+        return cls(rows.tobytes(), *size)
+
+    @property
+    def table(self) -> npt.NDArray[np.void]:
+        """The boxes as a structured array (N,) of dtype GIVEN_BOX."""
+        return np.frombuffer(self.rows, GIVEN_BOX)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Frames of a source with one class; frames that no segment holds have none (-1)."""
+
+    start: int
+    """The first frame, counted from 0 in the source."""
+    end: int
+    """The frame behind the last."""
+    label: int
+
+    @staticmethod
+    def runs(labels: Sequence[int]) -> tuple[Segment, ...]:
+        """The segments of a list of one class a frame."""
+        changes = np.flatnonzero(np.diff(np.asarray(labels, np.int64))) + 1
+        edges = [0, *changes.tolist(), len(labels)] if len(labels) else []
+        return tuple(Segment(start, end, int(labels[start])) for start, end in pairwise(edges))
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureFile:
+    """A file with the features that somebody has published for a video, one vector a frame: .npy, or text with blanks."""
+
+    source: str
+    """Path below the dataset's root."""
+    axes: Literal["TD", "DT"] = "TD"
+    """The order of its axes: time first, or time last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +118,8 @@ class Video:
     video_id: str
     """Unique within the dataset and split; groups the clips of one video."""
     source: str
-    """Path below the dataset's root, with forward slashes, as os.fsdecode gives it; or a URL without its secrets."""
+    """Path below the dataset's root, with forward slashes, as os.fsdecode gives it; or a URL without its secrets. Of a sequence
+    of images, their folder."""
     split: str = ""
     """The split that is being built; empty where a dataset has none."""
     splits: tuple[str, ...] = ()
@@ -40,10 +138,28 @@ class Video:
     """Values for the columns that the dataset declares beside the common ones."""
     text: Mapping[str, Any] = field(default_factory=dict)
     """What the dataset says of it in words, as plain values: `caption`, `tags`, `subtitles`, `questions`."""
+    medium: Medium = "video"
+    frames: tuple[str, ...] = ()
+    """Images that are the video's frames, in their order: paths below the root. Empty: `source` is a video file."""
+    frame_rate: Fraction = Fraction(0)
+    """How many of `frames` make a second; positive where there are any."""
+    byte_range: tuple[int, int] | None = None
+    """Offset and size of the part of `source` that is meant, as a member of a tar or a line; None is the whole file."""
+    boxes: GivenBoxes | None = None
+    """Boxes that the dataset gives; the extractor `dataset` stores them."""
+    segments: tuple[Segment, ...] = ()
+    """Classes of frames that the dataset gives; the extractor `frame_labels` stores them."""
+    features: FeatureFile | None = None
+    """Features that the dataset gives; the extractor `published` stores them."""
     num_bytes: int = field(default=-1, compare=False)
     """Size of the source where the listing tells it; -1 where it would have to be asked for."""
     location: str = field(default="", compare=False, repr=False)
     """The URL where `source` leaves out a part of it that is secret. It is never printed and never stored."""
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether clips are cut from it; otherwise it is one row without an MP4."""
+        return self.medium == "video"
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,6 +239,7 @@ class Counted:
     Config = MotionExtractor.Config
     packages = ("pyarrow",)
     reads_source = False
+    needs_pictures = True
     fields = ()
 
     def __init__(self, config):

@@ -7,7 +7,19 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+
+from vdata.builder import resolve
+from vdata.builder.build import finish, missing_orders, plan_splits
+from vdata.builder.lock import sole_build
+from vdata.builder.plan_file import read_plan, write_plan
+from vdata.builder.state import open_build
+from vdata.builder.task import build_shard
+from vdata.config import merge
+
+SMALL = {"clip": {"short_side": 48, "gop": 6}, "plan": {"shard_mb": 0.05}}
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +52,42 @@ def temporary_folder(tmp_path, monkeypatch) -> Path:
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     return folder
+
+
+@pytest.fixture
+def make_image() -> Callable[..., Path]:
+    """A function that writes a picture of smooth noise, JPEG or PNG by its name, and returns its path."""
+
+    def make(path: Path, size: tuple[int, int] = (64, 48), seed: int = 0) -> Path:
+        """`size` is (width, height)."""
+        noise = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        assert cv2.imwrite(str(path), cv2.resize(noise, size, interpolation=cv2.INTER_CUBIC))
+        return path
+
+    return make
+
+
+@pytest.fixture
+def build_dataset(tmp_path: Path) -> Callable[..., dict[str, Path]]:
+    """A function that builds a dataset in this process, by the builder's own parts, and returns the folders by split."""
+
+    def build(
+        name: str, root: Path, *, splits: tuple[str, ...] = (), extract: tuple[str, ...] = (), **settings: object
+    ) -> dict[str, Path]:
+        config = resolve(name, extract, settings=merge(SMALL, settings))
+        folders = {}
+        for split, plan in plan_splits(config, root, splits).items():
+            folders[split] = out = tmp_path / f"shards-{name}" / split
+            with sole_build(out) as run:
+                open_build(out, config, root, split)
+                write_plan(out, plan)
+                # The plan as it was saved: what a dataset says of a video must survive the file.
+                saved = read_plan(out)
+                assert saved == plan
+                for order in missing_orders(out, saved, config, root, run):
+                    build_shard(order)
+                finish(out, plan)
+        return folders
+
+    return build

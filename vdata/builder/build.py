@@ -182,7 +182,7 @@ def _chosen(name: str, dataset: Dataset, splits: Sequence[str]) -> Sequence[str]
 def _film_seconds(config: BuildConfig, root: Root) -> Callable[[Video], float]:
     def seconds(video: Video) -> float:
         try:
-            return described_seconds(root, video.source, config.limit)
+            return described_seconds(root, video, config.limit)
         except MediaError:
             # The task that cuts it will say what is wrong.
             return 0.0

@@ -107,7 +107,7 @@ def resolve(dataset: str, extract: tuple[str, ...] | None = None, settings: Mapp
 
     Args:
         dataset: Name in DATASETS.
-        extract: Names in EXTRACTORS; None is the default set.
+        extract: Names in EXTRACTORS; None is the default set. Those that store what the dataset itself says are added.
         settings: Nested settings, a section each: `clip`, `limit`, `plan`, and the names of the dataset and the extractors;
             and the one word `format`.
 
@@ -116,6 +116,7 @@ def resolve(dataset: str, extract: tuple[str, ...] | None = None, settings: Mapp
         ConfigError: an unknown key, or a value that breaks its rule.
     """
     names = BuildConfig(dataset).extract if extract is None else extract
+    names += tuple(name for name in DATASETS[dataset].extract if name not in names)
     check(len(set(names)) == len(names), "--extract", names, "must not name an extractor twice")
     own_classes = {dataset: DATASETS[dataset].Config, **{name: EXTRACTORS[name].Config for name in names}}
     merged = merge(DATASETS[dataset].build_settings, settings or {})

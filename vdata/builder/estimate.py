@@ -63,6 +63,6 @@ def _seconds(item: PlannedVideo, config: BuildConfig, root: Root) -> float:
     if video.end_seconds is not None:
         return video.end_seconds - video.start_seconds
     try:
-        return described_seconds(root, video.source, config.limit) - video.start_seconds
+        return described_seconds(root, video, config.limit) - video.start_seconds
     except MediaError:
         return 0.0

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vdata.builder.plan import Plan, PlannedVideo
-from vdata.records import Skipped, Video, readable
+from vdata.records import FeatureFile, GivenBoxes, Segment, Skipped, Video, readable
 from vdata.shards.layout import PLAN_FILE, replacing
 
 __all__ = ["read_plan", "video_columns", "write_plan"]
@@ -73,6 +76,15 @@ _SCHEMA = pa.schema(
         ("facts", pa.list_(_FACT)),
         # JSON, or null for none.
         ("text", pa.string()),
+        ("medium", pa.string()),
+        # Of names: bytes, as they need not be UTF-8.
+        ("frames", pa.list_(pa.binary())),
+        ("rate_num", pa.int32()),
+        ("rate_den", pa.int32()),
+        ("byte_range", pa.list_(pa.int64(), 2)),
+        ("boxes", pa.struct([("rows", pa.binary()), ("width", pa.float64()), ("height", pa.float64())])),
+        ("segments", pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32()), ("label", pa.int32())]))),
+        ("features", pa.struct([("source", pa.string()), ("axes", pa.string())])),
         ("skip_reason", pa.string()),
         ("skip_message", pa.string()),
     ]
@@ -94,8 +106,36 @@ def _row(planned: PlannedVideo) -> dict[str, Any]:
         "end_seconds": video.end_seconds,
         "facts": [_fact(name, value) for name, value in video.facts.items()],
         "text": json.dumps(video.text, ensure_ascii=False) if video.text else None,
+        **_media_columns(video),
         "skip_reason": "",
         "skip_message": "",
+    }
+
+
+def _media_columns(video: Video) -> dict[str, Any]:
+    """What only some datasets have: null where a video is an ordinary file, so that a row costs nothing."""
+    return {
+        "medium": video.medium,
+        "frames": [os.fsencode(name) for name in video.frames] or None,
+        "rate_num": video.frame_rate.numerator,
+        "rate_den": video.frame_rate.denominator,
+        "byte_range": video.byte_range,
+        "boxes": asdict(video.boxes) if video.boxes else None,
+        "segments": [asdict(segment) for segment in video.segments] or None,
+        "features": asdict(video.features) if video.features else None,
+    }
+
+
+def _media(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The way back."""
+    return {
+        "medium": row["medium"],
+        "frames": tuple(os.fsdecode(name) for name in row["frames"] or ()),
+        "frame_rate": Fraction(row["rate_num"], row["rate_den"]),
+        "byte_range": tuple(row["byte_range"]) if row["byte_range"] else None,
+        "boxes": GivenBoxes(**row["boxes"]) if row["boxes"] else None,
+        "segments": tuple(Segment(**segment) for segment in row["segments"] or ()),
+        "features": FeatureFile(**row["features"]) if row["features"] else None,
     }
 
 
@@ -126,6 +166,7 @@ def _planned(row: dict[str, Any]) -> PlannedVideo:
         end_seconds=row["end_seconds"],
         facts=facts,
         text=json.loads(row.get("text") or "{}"),
+        **_media(row),
         num_bytes=row["num_bytes"],
     )
     return PlannedVideo(row["shard"], row["video_index"], row["source_bytes"], video, row["part"], row["num_parts"])

@@ -25,6 +25,7 @@ from vdata.extract import EXTRACTORS, Extractor
 from vdata.media.clip import EncodedClip
 from vdata.media.contract import check_clip
 from vdata.media.cut import DroppedTail, Part, cut
+from vdata.media.origin import Origin
 from vdata.media.source import SourceFile, prefetched
 from vdata.media.url import Root
 from vdata.records import Failure, readable
@@ -184,6 +185,10 @@ class _Job:
         if planned.video_index in order.deadly:
             message = f"the worker died {TRIES} times while it built this video; was memory short?"
             raise MediaError("worker_died", message, retryable=True)
+        if not planned.video.has_pictures:
+            with self._opened as file:
+                self._build_clip(EncodedClip.without_pictures(Origin(order.root, planned.video, order.config.limit, file)))
+            return
         part = Part(planned.part, planned.num_parts, order.config.plan.part_seconds)
         motion = any(extractor.reads_motion for extractor in self._extractors.values())
         config = order.config
@@ -200,17 +205,21 @@ class _Job:
             self._counts["clips_removed"] += 1
             return
         stage = "cut"
+        extractors = {name: one for name, one in self._extractors.items() if clip.has_pictures or not one.needs_pictures}
         try:
-            check_clip(clip)
+            if clip.has_pictures:
+                check_clip(clip)
             stage = "extract"
-            found = [extractor(clip) for extractor in self._extractors.values()]
+            found = [extractor(clip) for extractor in extractors.values()]
         except MediaError as error:
             self._fail(error, key, stage)
             self._counts["clips_failed"] += 1
             return
-        members = {"mp4": clip.mp4} | {ext: data for one in found for ext, data in one.members.items()}
+        members = ({"mp4": clip.mp4} if clip.has_pictures else {}) | {
+            ext: data for one in found for ext, data in one.members.items()
+        }
         columns = {name: value for one in found for name, value in one.columns.items()}
-        self._writer.add(key, {**self._row(clip), **columns}, members)
+        self._writer.add(key, {**self._row(clip), "fields": list(extractors), **columns}, members)
         self._counts["clips_written"] += 1
         self._counts["frames"] += clip.num_frames
         self._counts["bytes"] += sum(len(data) for data in members.values())
@@ -221,7 +230,6 @@ class _Job:
             "index": clip_index(self._planned.video_index, clip.clip_in_video),
             "video_index": self._planned.video_index,
             "dataset": self._order.config.dataset,
-            "fields": list(self._order.config.extract),
             **video_columns(video),
             **clip_columns(clip),
             **video.facts,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -11,7 +12,24 @@ from vdata.media.url import RemoteRoot, Root
 from vdata.records import Column, Skipped, Video
 from vdata.table import Table
 
-__all__ = ["DATASETS", "Dataset", "RemoteDataset", "list_videos"]
+__all__ = ["DATASETS", "About", "Classes", "Dataset", "RemoteDataset", "list_videos"]
+
+Classes = Mapping[str, Sequence[str]]
+"""Names by index, of every numbering that a dataset has: `label` (the columns label and labels), `box`, `frame`, `tag`."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a person must know before building. What it is, its licence and its source stand in the docstring of its file."""
+
+    layout: str
+    """The folder that `--root` names, as a tree of several lines; `...` stands for more of the same."""
+    num_videos: Mapping[str, int] = field(default_factory=dict)
+    """Published numbers by split: clips, sequences, images or documents, whatever one row of the listing is."""
+    size_gb: float = 0.0
+    """Of the published videos, roughly; 0 where nobody says."""
+    needs: str = ""
+    """What must be done or installed before, in one sentence; empty for nothing."""
 
 
 class Dataset(Protocol):
@@ -25,6 +43,9 @@ class Dataset(Protocol):
     """Columns that `Video.facts` fills, beside the common ones."""
     build_settings: ClassVar[dict[str, Any]]
     """Settings of other sections that suit this dataset, as `{"clip": {"short_side": 96}}`; the user's own win."""
+    extract: ClassVar[tuple[str, ...]]
+    """Extractors that store what the dataset itself says (`text`, `dataset`, `frame_labels`, `published`): always run."""
+    about: ClassVar[About]
 
     def __init__(self, config: Any) -> None:  # noqa: ANN401 - each dataset has its own Config
         """Takes the dataset's own Config."""
@@ -38,6 +59,12 @@ class Dataset(Protocol):
 
     def videos(self, root: Path, split: str) -> Iterator[Video | Skipped]:
         """Every video of the split, and every entry that will not be built with the reason; opens no video."""
+
+    def classes(self, root: Path) -> Classes:
+        """The class lists that are kept with the shards, for a prepared root.
+
+        `label` may be left out where names follow from the videos, as those of folders do.
+        """
 
 
 @runtime_checkable

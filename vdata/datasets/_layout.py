@@ -21,6 +21,7 @@ __all__ = [
     "index_videos",
     "is_media",
     "label_indices",
+    "names_by_index",
     "path_id",
 ]
 
@@ -78,6 +79,12 @@ def fail_layout(dataset: str, looked_for: str, where: Path, expected: str) -> No
 def label_indices(names: Iterable[str]) -> dict[str, int]:
     """The class index of each name, in the order of their bytes; the empty name is no class and has -1."""
     return {"": -1} | {name: index for index, name in enumerate(sorted(set(names) - {""}, key=os.fsencode))}
+
+
+def names_by_index(labels: Mapping[str, int]) -> tuple[str, ...]:
+    """The names in the order of their indices; "" where an index has none."""
+    names = {index: name for name, index in labels.items() if index >= 0}
+    return tuple(names.get(index, "") for index in range(max(names, default=-1) + 1))
 
 
 def path_id(source: str) -> str:

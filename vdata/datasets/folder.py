@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from vdata.datasets import DATASETS
+from vdata.datasets import DATASETS, About, Classes
 from vdata.datasets._layout import check_root, check_split, fail_layout, is_media, label_indices, path_id
 from vdata.errors import ConfigError
 from vdata.media.remote import list_objects
@@ -21,6 +21,10 @@ from vdata.records import Column, Skipped, Video, readable
 
 __all__ = ["Folder", "FolderConfig"]
 
+_LAYOUT = """ROOT/
+  CLASS/VIDEO.mp4   .webm, .avi ... at any depth; the last folder is the class
+  VIDEO.mp4         without a class
+"""
 _EXPECTED = "video files, in sub-folders named after their class if they have one"
 
 
@@ -45,6 +49,8 @@ class Folder:
     splits: ClassVar[tuple[str, ...]] = ()
     columns: ClassVar[tuple[Column, ...]] = ()
     build_settings: ClassVar[dict[str, Any]] = {}
+    extract: ClassVar[tuple[str, ...]] = ()
+    about: ClassVar[About] = About(_LAYOUT)
 
     def __init__(self, config: FolderConfig) -> None:
         self.config = config
@@ -75,6 +81,11 @@ class Folder:
         """
         check_split("folder", split, self.splits)
         yield from _entries(*_list_remote(root))
+
+    def classes(self, root: Path) -> Classes:
+        """Nothing: the classes are those of the videos."""
+        del root
+        return {}
 
 
 def _entries(media: dict[str, int], skipped: list[Skipped]) -> list[Video | Skipped]:

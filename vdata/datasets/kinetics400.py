@@ -17,13 +17,18 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from vdata.datasets import DATASETS
-from vdata.datasets._layout import check_root, check_split, fail_layout, file_named, index_videos
+from vdata.datasets import DATASETS, About, Classes
+from vdata.datasets._layout import check_root, check_split, fail_layout, file_named, index_videos, names_by_index
 from vdata.errors import ConfigError
 from vdata.records import Column, Skipped, Video
 
 __all__ = ["Kinetics400", "Kinetics400Config"]
 
+_LAYOUT = """ROOT/
+  train.csv, val.csv, test.csv        or kinetics-400_train.csv ...; in ROOT or annotations/
+  train/ID_000010_000020.mp4 ...      val/, test/; flat, or in class folders
+  replacement/replacement_for_corrupted_k400/ID_....mp4   if there
+"""
 _EXPECTED = (
     "train.csv, val.csv or test.csv (or kinetics-400_train.csv ...; directly or in annotations/) and the videos "
     "ID_START_END.mp4, in train/, val/ and test/, flat or in class folders"
@@ -69,6 +74,8 @@ class Kinetics400:
         Column("time_end", pa.int32(), "Where it ends, seconds."),
     )
     build_settings: ClassVar[dict[str, Any]] = {}
+    extract: ClassVar[tuple[str, ...]] = ()
+    about: ClassVar[About] = About(_LAYOUT, {"train": 246_534, "val": 19_906, "test": 39_805}, size_gb=450)
 
     def __init__(self, config: Kinetics400Config) -> None:
         self.config = config
@@ -106,6 +113,11 @@ class Kinetics400:
                 continue
             seen.add(row.stem)
             yield _video(row, split, labels, replacements.get(row.youtube_id) or _choose(files.get(row.stem, []), row.label))
+
+    def classes(self, root: Path) -> Classes:
+        """`label`: the classes of the train CSV; nothing where it is not there."""
+        train = _csv_path(root, "train")
+        return {"label": names_by_index(_labels(_read_csv(train), train, train))} if train else {}
 
 
 def _csv_path(root: Path, split: str) -> Path | None:

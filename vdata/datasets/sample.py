@@ -16,11 +16,14 @@ from typing import Any, ClassVar, Literal
 import pyarrow as pa
 
 from vdata.config import check
-from vdata.datasets import DATASETS
+from vdata.datasets import DATASETS, About, Classes
 from vdata.datasets._layout import check_split
 from vdata.records import Column, Skipped, Video
 
 __all__ = ["Sample", "SampleConfig"]
+
+_LAYOUT = """ROOT/   made by vdata itself; without --root in OUT/source
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ class Sample:
         Column("edge", pa.string(), "Empty, or why the video is left out of metrics: short, constant or portrait."),
     )
     build_settings: ClassVar[dict[str, Any]] = {"clip": {"short_side": 96}}
+    extract: ClassVar[tuple[str, ...]] = ()
+    about: ClassVar[About] = About(_LAYOUT, {"train": 480, "val": 240, "test": 240})
 
     def __init__(self, config: SampleConfig) -> None:
         self.config = config
@@ -90,3 +95,8 @@ class Sample:
                 label_name=row["label_name"],
                 facts={column.name: row[column.name] for column in self.columns},
             )
+
+    def classes(self, root: Path) -> Classes:
+        """Nothing: every class of motion has videos in every split."""
+        del root
+        return {}

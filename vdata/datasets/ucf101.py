@@ -15,13 +15,17 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from vdata.config import check
-from vdata.datasets import DATASETS
-from vdata.datasets._layout import check_root, check_split, fail_layout, file_named, index_videos
+from vdata.datasets import DATASETS, About, Classes
+from vdata.datasets._layout import check_root, check_split, fail_layout, file_named, index_videos, names_by_index
 from vdata.errors import ConfigError
 from vdata.records import Column, Skipped, Video
 
 __all__ = ["UCF101", "UCF101Config"]
 
+_LAYOUT = """ROOT/
+  ucfTrainTestlist/classInd.txt   trainlist01.txt, testlist01.txt ... 03; or in annotations/, or in ROOT
+  UCF-101/Archery/v_Archery_g01_c01.avi ...   or videos/, or UCF101/, or class folders in ROOT
+"""
 _EXPECTED = "ucfTrainTestlist/{classInd,trainlist0N,testlist0N}.txt and the class folders, in videos/, UCF-101/ or directly"
 _LIST_FOLDERS = ("ucfTrainTestlist", "annotations", ".")
 _VIDEO_FOLDERS = ("videos", "UCF-101", "UCF101")
@@ -53,6 +57,8 @@ class UCF101:
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
     columns: ClassVar[tuple[Column, ...]] = ()
     build_settings: ClassVar[dict[str, Any]] = {}
+    extract: ClassVar[tuple[str, ...]] = ()
+    about: ClassVar[About] = About(_LAYOUT, {"train": 9_537, "test": 3_783}, size_gb=6.5)
 
     def __init__(self, config: UCF101Config) -> None:
         self.config = config
@@ -84,6 +90,11 @@ class UCF101:
             fail_layout("ucf101", f"the {len(wanted)} videos of the {split} list", root / folders[0], _EXPECTED)
         for name, label in wanted.items():
             yield _video(name, label, split, files, memberships[name])
+
+    def classes(self, root: Path) -> Classes:
+        """`label`: the 101 classes of classInd.txt."""
+        labels = _labels(_list_path(root, "classInd.txt"))
+        return {"label": names_by_index(labels)}
 
 
 def _list_path(root: Path, name: str) -> Path:

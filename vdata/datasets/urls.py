@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from vdata.datasets import DATASETS
+from vdata.datasets import DATASETS, About, Classes
 from vdata.datasets._layout import check_split, label_indices, path_id
 from vdata.errors import ConfigError
 from vdata.media.remote import check_scheme
@@ -27,6 +27,11 @@ from vdata.records import Column, Skipped, Video, readable
 
 __all__ = ["UrlList", "UrlListConfig"]
 
+_LAYOUT = """ROOT is a text file:
+  https://example.org/clips/0001.mp4<TAB>archery
+  s3://bucket/b.mkv<TAB>bowling
+  local/c.mp4
+"""
 _EXPECTED = "a text file, one URL or path a line"
 
 
@@ -48,6 +53,8 @@ class UrlList:
     splits: ClassVar[tuple[str, ...]] = ()
     columns: ClassVar[tuple[Column, ...]] = ()
     build_settings: ClassVar[dict[str, Any]] = {}
+    extract: ClassVar[tuple[str, ...]] = ()
+    about: ClassVar[About] = About(_LAYOUT)
 
     def __init__(self, config: UrlListConfig) -> None:
         self.config = config
@@ -79,6 +86,11 @@ class UrlList:
             fault = _fault(line, known, seen)
             seen.add(line.source)
             yield Skipped(line.shown, *fault) if fault else _video(line, labels)
+
+    def classes(self, root: Path) -> Classes:
+        """Nothing: the classes are those of the videos."""
+        del root
+        return {}
 
 
 @dataclass(frozen=True, slots=True)

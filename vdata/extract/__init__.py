@@ -34,6 +34,8 @@ class Extractor(Protocol):
     """Whether it reads the source's own bytes, not the clip alone."""
     reads_motion: ClassVar[bool]
     """Whether it asks for `clip.motion`: clips with B pictures are then encoded a second time."""
+    needs_pictures: ClassVar[bool]
+    """Whether it has nothing to say of a row without an MP4, as a document."""
 
     def __init__(self, config: Any) -> None:  # noqa: ANN401 - each extractor has its own Config
         """Takes the extractor's own Config; heavy set-up belongs here, it runs once a worker."""

@@ -60,6 +60,7 @@ class AudioExtractor:
     packages: ClassVar[tuple[str, ...]] = ()
     reads_source: ClassVar[bool] = True
     reads_motion: ClassVar[bool] = False
+    needs_pictures: ClassVar[bool] = True
 
     def __init__(self, config: AudioConfig) -> None:
         self.config = config

@@ -56,6 +56,7 @@ class CurationExtractor:
     packages: ClassVar[tuple[str, ...]] = ("opencv-contrib-python-headless",)
     reads_source: ClassVar[bool] = False
     reads_motion: ClassVar[bool] = True
+    needs_pictures: ClassVar[bool] = True
 
     def __init__(self, config: CurationConfig) -> None:
         self.config = config

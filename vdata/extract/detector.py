@@ -112,6 +112,7 @@ class DetectorExtractor:
     )
     reads_source: ClassVar[bool] = False
     reads_motion: ClassVar[bool] = False
+    needs_pictures: ClassVar[bool] = True
 
     def __init__(self, config: DetectorConfig) -> None:
         """Loads the model; without one, the extractor can only say what its member is.

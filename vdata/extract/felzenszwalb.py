@@ -50,6 +50,7 @@ class FelzenszwalbExtractor:
     packages: ClassVar[tuple[str, ...]] = PACKAGES
     reads_source: ClassVar[bool] = False
     reads_motion: ClassVar[bool] = False
+    needs_pictures: ClassVar[bool] = True
 
     def __init__(self, config: FelzenszwalbConfig) -> None:
         self.config = config

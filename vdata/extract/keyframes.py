@@ -62,6 +62,7 @@ class KeyframesExtractor:
     packages: ClassVar[tuple[str, ...]] = ("opencv-contrib-python-headless",)
     reads_source: ClassVar[bool] = False
     reads_motion: ClassVar[bool] = False
+    needs_pictures: ClassVar[bool] = True
 
     def __init__(self, config: KeyframesConfig) -> None:
         self.config = config

@@ -48,6 +48,7 @@ class MotionExtractor:
     packages: ClassVar[tuple[str, ...]] = ()
     reads_source: ClassVar[bool] = False
     reads_motion: ClassVar[bool] = True
+    needs_pictures: ClassVar[bool] = True
 
     def __init__(self, config: MotionConfig) -> None:
         self.config = config

@@ -66,6 +66,7 @@ class PersonExtractor:
     packages: ClassVar[tuple[str, ...]] = ("opencv-contrib-python-headless",)
     reads_source: ClassVar[bool] = False
     reads_motion: ClassVar[bool] = False
+    needs_pictures: ClassVar[bool] = True
 
     def __init__(self, config: PersonConfig) -> None:
         import cv2  # noqa: PLC0415 - heavy, and not for those who only read

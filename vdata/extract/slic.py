@@ -53,6 +53,7 @@ class SlicExtractor:
     packages: ClassVar[tuple[str, ...]] = PACKAGES
     reads_source: ClassVar[bool] = False
     reads_motion: ClassVar[bool] = False
+    needs_pictures: ClassVar[bool] = True
 
     def __init__(self, config: SlicConfig) -> None:
         self.config = config

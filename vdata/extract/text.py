@@ -92,6 +92,7 @@ class TextExtractor:
     packages: ClassVar[tuple[str, ...]] = ()
     reads_source: ClassVar[bool] = True
     reads_motion: ClassVar[bool] = False
+    needs_pictures: ClassVar[bool] = False
 
     def __init__(self, config: TextConfig) -> None:
         """Reads the files of questions.

@@ -81,6 +81,7 @@ class TrackletsExtractor:
     packages: ClassVar[tuple[str, ...]] = (*DetectorExtractor.packages, "scipy")
     reads_source: ClassVar[bool] = False
     reads_motion: ClassVar[bool] = True
+    needs_pictures: ClassVar[bool] = True
 
     def __init__(self, config: TrackletsConfig) -> None:
         """Sets up the extractor that finds the boxes."""

@@ -38,6 +38,7 @@ class FeatureExtractor:
     packages: ClassVar[tuple[str, ...]] = ("torch",)
     reads_source: ClassVar[bool] = False
     reads_motion: ClassVar[bool] = False
+    needs_pictures: ClassVar[bool] = True
 
     def __init__(self, config: FeaturesConfig) -> None:
         """Loads the network.

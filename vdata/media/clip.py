@@ -54,6 +54,36 @@ class EncodedClip:
     p_only: bytes = b""
     """Another encode of the same frames, I P P P, for `motion` alone; empty where the clip is one itself or nobody asked."""
 
+    @classmethod
+    def without_pictures(cls, origin: Origin) -> EncodedClip:
+        """What stands for a document, or for features alone: a clip without an MP4, of no frames and no length."""
+        return cls(
+            mp4=b"",
+            init_size=0,
+            fragments=(),
+            keyframes=(),
+            num_frames=0,
+            fps=Fraction(0),
+            width=0,
+            height=0,
+            picture=Picture(0, 0, 0, 0),
+            structure="",
+            gop=0,
+            clip_in_video=0,
+            start_seconds=0.0,
+            end_seconds=0.0,
+            source_width=0,
+            source_height=0,
+            has_audio=False,
+            origin=origin,
+            codec="",
+        )
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether there is an MP4."""
+        return bool(self.mp4)
+
     @cached_property
     def decoded(self) -> MotionPass:
         """What a decoder says of the clip's own pictures, by one cheap pass; one with `motion` where they are P-only."""

@@ -52,12 +52,12 @@ class Origin:
     def beside(self, suffix: str) -> bytes | None:
         """The content of the file beside the source whose name ends in `suffix` in place of the source's extension.
 
-        None where there is none, where it is no regular file, and beside what would have to be downloaded.
+        None where there is none, where it is no regular file, and beside what would be downloaded or is a part of a file.
 
         Raises:
             MediaError: it is larger than 16 MiB, which no subtitle, caption or list of tags is.
         """
-        if is_remote(self.root, self.video.source):
+        if self.video.byte_range or is_remote(self.root, self.video.source):
             return None
         stem, dot, extension = self.video.source.rpartition(".")
         name = (stem if dot and "/" not in extension else self.video.source) + suffix

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
@@ -19,6 +20,7 @@ from typing import IO
 from vdata.errors import OpenError
 from vdata.media.config import LimitConfig
 from vdata.media.download import download
+from vdata.media.images import Images, join_images
 from vdata.media.remote import RemoteObject
 from vdata.media.url import RemoteRoot, Root, is_url, local_path, without_secrets
 from vdata.records import Video, printable
@@ -28,6 +30,8 @@ __all__ = ["UNKNOWN_BYTES", "SourceFile", "is_remote", "open_source", "open_vide
 UNKNOWN_BYTES = 4_000_000
 """What a remote source counts for when videos are dealt into shards and nobody told its size: some ten seconds at 720p."""
 
+_BLOCK_BYTES = 2**20
+
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
@@ -36,6 +40,8 @@ class SourceFile:
     name: str
     """Its last name, for messages."""
     file: IO[bytes]
+    images: Images | None = None
+    """What it is where it was made of images."""
 
     @property
     def num_bytes(self) -> int:
@@ -70,15 +76,30 @@ def open_source(root: Root, source: str, limits: LimitConfig | None = None, num_
 
 
 def open_video(root: Root, video: Video, limits: LimitConfig) -> AbstractContextManager[SourceFile]:
-    """The file of a video, as open_source."""
+    """The file of a video, as open_source; of a sequence of images and of a part of a file, one made of them.
+
+    Raises:
+        OpenError: `not_image`, `mixed_formats`, `bad_range`: the images, or the part, are not as listed.
+    """
+    if video.frames:
+        return _open_images(root, video)
+    if video.byte_range:
+        return _open_part(root, video, *video.byte_range)
     return open_source(root, video.location or video.source, limits, video.num_bytes)
 
 
 def source_bytes(root: Root, video: Video) -> int:
-    """Size of a video's file; 0 where it has vanished since it was listed. Nothing is asked of another machine."""
+    """Size of a video's file; 0 where it has vanished since it was listed. Nothing is asked of another machine.
+
+    Of images, the first one's size times their number: a tracklet dataset has a million.
+    """
+    if video.byte_range:
+        return video.byte_range[1]
     if isinstance(root, RemoteRoot) or is_remote(root, video.source):
         return UNKNOWN_BYTES if video.num_bytes < 0 else video.num_bytes
     try:
+        if video.frames:
+            return _status(root, video.frames[0])[1].st_size * len(video.frames)
         return _status(root, video.source)[1].st_size
     except (OSError, ValueError):  # ValueError: a name with a null byte, from a list
         return 0
@@ -185,6 +206,39 @@ def _open_local(root: Path, source: str) -> IO[bytes]:
         raise OpenError("missing", f"'{name}' cannot be opened: {error.strerror}") from error
     except ValueError as error:
         raise OpenError("missing", f"'{name}' can be no file: {error}") from error
+
+
+@contextmanager
+def _open_images(root: Root, video: Video) -> Iterator[SourceFile]:
+    """The images of a video as one file, on this machine."""
+    file, found = join_images(_image_bytes(root, video), video.frame_rate)
+    with file:
+        yield SourceFile(_last_name(video.source), file, found)
+
+
+def _image_bytes(root: Root, video: Video) -> Iterator[tuple[str, bytes]]:
+    for path in video.frames:
+        with open_source(root, path) as image:
+            yield image.name, image.file.read()
+
+
+@contextmanager
+def _open_part(root: Root, video: Video, offset: int, num_bytes: int) -> Iterator[SourceFile]:
+    """A part of a file as a file of its own: ffmpeg shall see nothing else of it."""
+    with open_source(root, video.source) as whole, tempfile.TemporaryFile() as part:
+        if offset + num_bytes > whole.num_bytes:
+            wanted = f"bytes {offset} to {offset + num_bytes}"
+            raise OpenError("bad_range", f"'{whole.name}' has {whole.num_bytes} bytes, {wanted} were listed; list it again")
+        whole.file.seek(offset)
+        _copied(whole.file, part, num_bytes)
+        part.seek(0)
+        yield SourceFile(_last_name(video.video_id), part)
+
+
+def _copied(source: IO[bytes], target: IO[bytes], num_bytes: int) -> None:
+    while num_bytes > 0 and (data := source.read(min(num_bytes, _BLOCK_BYTES))):
+        target.write(data)
+        num_bytes -= len(data)
 
 
 def _last_name(source: str) -> str:

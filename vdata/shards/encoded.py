@@ -20,6 +20,8 @@ def encoded_clip(sample: Sample, origin: Origin) -> EncodedClip:
     Raises:
         CorruptShardError: the bytes are not those that were stored.
     """
+    if not sample.row["codec"]:
+        return EncodedClip.without_pictures(origin)
     row, mp4 = sample.row, sound_member(sample, "mp4")
     fragments = tuple(Fragment(**fragment) for fragment in row["fragments"])
     return EncodedClip(
