@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from vdata.builder.classes import classes_of
 from vdata.builder.config import BuildConfig, RunConfig
 from vdata.builder.failures import FailureWatch, retryable_shards
 from vdata.builder.lock import sole_build
@@ -20,12 +21,13 @@ from vdata.builder.tally import Tally
 from vdata.builder.task import Order, full_disk_told
 from vdata.builder.watch import Watch
 from vdata.config import check
-from vdata.datasets import DATASETS, Dataset, list_videos
+from vdata.datasets import DATASETS, list_videos, splits_of
 from vdata.errors import ConfigError, MediaError
 from vdata.extract import EXTRACTORS
 from vdata.media.duration import described_seconds
 from vdata.media.url import Root
 from vdata.records import Video, readable
+from vdata.shards.classes import write_classes
 from vdata.shards.index import write_index
 from vdata.shards.layout import clear_leftovers, committed_shards
 from vdata.shards.removed import read_removed
@@ -81,7 +83,7 @@ def plan_splits(config: BuildConfig, root: Root, splits: Sequence[str] = ()) -> 
     dataset = DATASETS[config.dataset](config.own[config.dataset])
     if isinstance(root, Path):
         dataset.prepare(root)
-    chosen = _chosen(config.dataset, dataset, splits)
+    chosen = _chosen(config.dataset, splits_of(dataset, root), splits)
     plans = {
         split: make_plan(root, list_videos(config.dataset, dataset, root, split), config.plan, _film_seconds(config, root))
         for split in chosen
@@ -137,6 +139,8 @@ def _build(job: _Job, splits: Sequence[str]) -> BuildReport:
     with ExitStack() as stack:
         runs = {split: stack.enter_context(sole_build(folder)) for split, folder in folders.items()}
         plans = {split: _settle(plan, job, split, folders[split]) for split, plan in listed.items()}
+        for split, plan in plans.items():
+            write_classes(folders[split], classes_of(job.config, job.root, plan))
         orders = [order for split in plans for order in _orders(plans[split], job, folders[split], runs[split])]
         for watch in job.watches:
             watch.on_plan(plans, orders)
@@ -171,12 +175,12 @@ def _run(orders: Sequence[Order], job: _Job, folders: Sequence[Path]) -> tuple[T
     return tally, time.monotonic() - start - (ended - begun), ended - begun
 
 
-def _chosen(name: str, dataset: Dataset, splits: Sequence[str]) -> Sequence[str]:
+def _chosen(name: str, known: Sequence[str], splits: Sequence[str]) -> Sequence[str]:
     """The splits to build; one empty name for a dataset that has none."""
     for split in splits:
-        known = ", ".join(dataset.splits) or "none: it is built whole"
-        check(split in dataset.splits, "--split", split, f"must be a split of '{name}': {known}")
-    return splits or dataset.splits or ("",)
+        listed = ", ".join(known) or "none: it is built whole"
+        check(split in known, "--split", split, f"must be a split of '{name}': {listed}")
+    return splits or known or ("",)
 
 
 def _film_seconds(config: BuildConfig, root: Root) -> Callable[[Video], float]:

@@ -27,6 +27,7 @@ from vdata.config import check
 from vdata.errors import ConfigError, CorruptShardError, MediaError
 from vdata.media.source import is_remote, open_video
 from vdata.media.url import Root, parse_root
+from vdata.shards.classes import CLASSES_FILE
 from vdata.shards.dataset_json import DATASET_JSON, read_dataset_json
 from vdata.shards.derived import mend_derived
 from vdata.shards.index import write_index
@@ -211,12 +212,13 @@ def _left(shard: int, why: str) -> ShardRepair:
 
 
 def _doubtful(folder: Path) -> list[str]:
-    """Files that decide what is built and are not as they were written."""
+    """Files that a build alone writes, and that are not as they were written."""
     try:
         sums = read_sums(folder / FOLDER_SUMS)
     except (FileNotFoundError, CorruptShardError):
         return []
-    names = [name for name in (DATASET_JSON, PLAN_FILE, REMOVED_FILE) if name in sums]
+    # Closing the folder would take a damaged class list's hash for the right one.
+    names = [name for name in (CLASSES_FILE, DATASET_JSON, PLAN_FILE, REMOVED_FILE) if name in sums]
     return [name for name in names if not (folder / name).exists() or file_sha256(folder / name) != sums[name]]
 
 

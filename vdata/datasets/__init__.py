@@ -12,7 +12,7 @@ from vdata.media.url import RemoteRoot, Root
 from vdata.records import Column, Skipped, Video
 from vdata.table import Table
 
-__all__ = ["DATASETS", "About", "Classes", "Dataset", "RemoteDataset", "list_videos"]
+__all__ = ["DATASETS", "About", "Classes", "Dataset", "RemoteDataset", "SplitsInFiles", "list_videos", "splits_of"]
 
 Classes = Mapping[str, Sequence[str]]
 """Names by index, of every numbering that a dataset has: `label` (the columns label and labels), `box`, `frame`, `tag`."""
@@ -75,7 +75,22 @@ class RemoteDataset(Protocol):
         """As `videos`, for a root on another machine. One listing, and no request for each video."""
 
 
+@runtime_checkable
+class SplitsInFiles(Protocol):
+    """What a dataset has beside if its splits depend on the files below the root; `splits` then is what they mostly are."""
+
+    def splits_in(self, root: Path) -> tuple[str, ...]:
+        """The splits of a prepared root, in the order in which they are built; empty where it has none."""
+
+
 DATASETS: Table[type[Dataset]] = Table("dataset", package=__name__)
+
+
+def splits_of(dataset: Dataset, root: Root) -> tuple[str, ...]:
+    """The splits of a dataset at a prepared root; empty where it is built whole."""
+    if isinstance(dataset, SplitsInFiles) and isinstance(root, Path):
+        return dataset.splits_in(root)
+    return dataset.splits
 
 
 def list_videos(name: str, dataset: Dataset, root: Root, split: str) -> Iterator[Video | Skipped]:

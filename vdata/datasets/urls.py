@@ -76,7 +76,10 @@ class UrlList:
         """
         check_split("urls", split, self.splits)
         _check_list(root)
-        lines = list(_lines(root))
+        content = root.read_bytes()
+        if b"\0" in content:
+            raise ConfigError(f"urls: looked for a list in '{root}', found bytes that are no text; --root must be {_EXPECTED}")
+        lines = list(_lines(content))
         if not lines:
             raise ConfigError(f"urls: '{root}' has no line that names a video; --root must be {_EXPECTED}")
         labels = label_indices(line.label_name for line in lines)
@@ -119,8 +122,8 @@ def _check_list(path: Path) -> None:
         raise ConfigError(f"urls: looked for a list at '{path}', found {found}; --root must be {_EXPECTED}")
 
 
-def _lines(path: Path) -> Iterator[_Line]:
-    for number, raw in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+def _lines(content: bytes) -> Iterator[_Line]:
+    for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         text = os.fsdecode(raw.removesuffix(b"\r"))
         if not text.strip() or text.lstrip().startswith("#"):
             continue

@@ -19,6 +19,7 @@ Everything in it is plain tar, Parquet, JSON and NumPy; nothing is pickled.
 | File | What it is |
 |---|---|
 | `dataset.json` | Format version, every setting of the build, versions of the tools, sums that reconcile, state |
+| `classes.json` | Class names by index: `label`, and as there may be `box`, `frame`, `tag`; "" is an index without a name |
 | `plan.parquet` | Which video goes into which shard; written before anything is built |
 | `clips-000000.tar` | A WebDataset tar: the members of one sample stand together, keys have no dots and no folders |
 | `clips-000000.idx` | The index that DALI's `fn.readers.webdataset` wants (v1.2) |

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
+from vdata.shards.classes import read_classes
 from vdata.shards.dataset_json import DATASET_JSON, read_dataset_json
 from vdata.shards.index import Index, open_index
 from vdata.shards.index_header import INDEX
@@ -76,6 +77,7 @@ def describe_folder(folder: Folder, where: Where | None = None) -> dict[str, Any
         **({"left_out": len(index) - len(chosen), "without_value": selection.num_null} if selection else {}),
         "videos": len(np.unique(index.video[chosen])),
         "labels": len(np.unique(labels[labels >= 0])),
+        "classes": {kind: sum(map(bool, names)) for kind, names in read_classes(folder).items()},
         "frames": int(num_frames.sum()),
         "hours": round(float(np.sum(num_frames / np.maximum(index.fps[chosen], 1e-9))) / 3600, 4),
         "shards": len(np.unique(index.shard[chosen])),

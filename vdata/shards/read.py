@@ -9,6 +9,7 @@ import logging
 import operator
 import os
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from vdata.media.motion_codec import load_grid, load_vectors
 from vdata.media.text_codec import Text, load_text
 from vdata.media.tracklet_codec import Tracklets, load_tracklets
 from vdata.records import Picture
+from vdata.shards.classes import read_classes
 from vdata.shards.index import Index, open_index
 from vdata.shards.remote import Folder, RemoteFile, folder_of
 from vdata.shards.where import Where, select
@@ -63,6 +65,15 @@ class Shards:
         self.clips = clips
         """Numbers of the samples in the index; None if they are its own."""
         self._keys: pa.ChunkedArray | None = None
+
+    @cached_property
+    def classes(self) -> dict[str, tuple[str, ...]]:
+        """Names by index of every numbering that the dataset has: `label`, and as it may be `box`, `frame` and `tag`.
+
+        Raises:
+            CorruptShardError: classes.json is damaged.
+        """
+        return read_classes(self.index.folder)
 
     def __len__(self) -> int:
         """The number of samples."""

@@ -22,7 +22,7 @@ SUMS = ".sha256"
 """What follows a shard's name in the name of its checksum file."""
 FOLDER_SUMS = "SHA256SUMS"
 """The checksum file of the files that belong to no shard."""
-FOLDER_FILES = ("dataset.json", "errors.parquet", PLAN_FILE, "removed.parquet")
+FOLDER_FILES = ("classes.json", "dataset.json", "errors.parquet", PLAN_FILE, "removed.parquet")
 """Those files; `index/` is left out, for a loader makes it anew whenever it likes."""
 
 _LINE = re.compile(r"([0-9a-f]{64})  ([^\n/]+)")

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from vdata.errors import CorruptShardError, SchemaMismatchError, ShardError
+from vdata.shards.classes import CLASSES_FILE
 from vdata.shards.dataset_json import DATASET_JSON, DatasetJson, count_problems, read_dataset_json
 from vdata.shards.index import differing_files
 from vdata.shards.layout import PLAN_FILE, ROWS, TEMPORARY, committed_shards, require_shards, shard_files, shard_name
@@ -262,6 +263,7 @@ class _Folder:
 _WAY_OUT = {
     DATASET_JSON: "restore it, or delete it and run the same `vdata build` command again",
     PLAN_FILE: "restore it, or delete it and run the same `vdata build` command again, which plans the same",
+    CLASSES_FILE: "run the same `vdata build` command again, which writes it",
     "errors.parquet": "`--repair` makes it anew",
     REMOVED_FILE: "restore it, or delete it and run `vdata remove` again with all keys that were taken out",
 }
