@@ -3,6 +3,8 @@ import torch
 
 from vdata.errors import UnknownNameError
 from vdata.nn.backbones import BACKBONES, make_backbone
+from vdata.nn.inception3d import Gate
+from vdata.nn.resnet3d import resnet10_3d
 
 
 def count(name: str, num_classes: int = 0) -> int:
@@ -13,7 +15,10 @@ def count(name: str, num_classes: int = 0) -> int:
 
 
 # torchvision's published counts of its video models with a head of 400 classes.
-@pytest.mark.parametrize(("name", "num_parameters"), [("r3d18", 33_371_472), ("r2plus1d18", 31_505_325)])
+PUBLISHED = [("r3d18", 33_371_472), ("r2plus1d18", 31_505_325), ("mc3_18", 11_695_440), ("s3d", 8_320_048)]
+
+
+@pytest.mark.parametrize(("name", "num_parameters"), PUBLISHED)
 def test_parameter_counts_are_the_published_ones(name, num_parameters):
     assert count(name, num_classes=400) == num_parameters
 
@@ -34,21 +39,50 @@ def test_r3d50_is_the_sum_of_its_convolutions_and_norms():
 @pytest.mark.parametrize("name", list(BACKBONES))
 def test_features_have_the_promised_width_and_reach_every_parameter(name):
     backbone = make_backbone(name)
+    torch.manual_seed(0)
     features = backbone(torch.rand(2, 3, 2, 8, 8))
     assert features.shape == (2, backbone.num_features)
     features.square().sum().backward()
     assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in backbone.parameters())
 
 
-def test_time_and_space_shrink_by_eight_and_sixteen():
-    backbone = make_backbone("r3d18").eval()
-    x = backbone.stem(torch.rand(1, 3, 16, 32, 32))
-    assert x.shape == (1, 64, 16, 16, 16)
-    shapes = []
-    for i in range(1, 5):
-        x = backbone.get_submodule(f"layer{i}")(x)
-        shapes.append(tuple(x.shape[1:]))
-    assert shapes == [(64, 16, 16, 16), (128, 8, 8, 8), (256, 4, 4, 4), (512, 2, 2, 2)]
+MAPS = {
+    "r3d18": [(64, 16, 16, 16), (128, 8, 8, 8), (256, 4, 4, 4), (512, 2, 2, 2)],
+    "r2plus1d26": [(256, 16, 16, 16), (512, 8, 8, 8), (1024, 4, 4, 4), (2048, 2, 2, 2)],
+    "mc3_18": [(64, 16, 16, 16), (128, 16, 8, 8), (256, 16, 4, 4), (512, 16, 2, 2)],
+    "resnet10_2d": [(64, 16, 16, 16), (128, 16, 8, 8), (256, 16, 4, 4), (512, 16, 2, 2)],
+    "c3d": [(64, 16, 32, 32), (128, 16, 16, 16), (256, 8, 8, 8), (512, 4, 4, 4), (512, 2, 2, 2)],
+    "s3d": [(192, 8, 8, 8), (480, 8, 4, 4), (832, 4, 2, 2), (1024, 2, 1, 1)],
+}
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_time_and_space_shrink_stage_by_stage(name):
+    maps = make_backbone(name).eval().maps(torch.rand(1, 3, 16, 32, 32))
+    assert [tuple(found.shape[1:]) for found in maps] == MAPS[name]
+
+
+@pytest.mark.parametrize("name", ["r3d_small", "c3d", "resnet10_2d"])
+def test_features_are_the_mean_of_the_last_map(name):
+    backbone, clips = make_backbone(name).eval(), torch.rand(2, 3, 2, 8, 8)
+    torch.testing.assert_close(backbone(clips), backbone.maps(clips)[-1].mean(dim=(2, 3, 4)))
+
+
+def test_2d_networks_see_each_frame_alone():
+    backbone, clips = make_backbone("resnet10_2d").eval(), torch.rand(1, 3, 3, 16, 16)
+    alone = torch.stack([backbone(clips[:, :, t : t + 1]) for t in range(3)]).mean(dim=0)
+    torch.testing.assert_close(backbone(clips), alone)
+
+
+def test_motion_has_two_channels():
+    assert resnet10_3d(channels=2).eval()(torch.rand(1, 2, 8, 16, 16)).shape == (1, 512)
+
+
+def test_a_gate_weighs_channels_by_the_whole_clip():
+    gate = Gate(3)
+    x = torch.rand(2, 3, 2, 4, 4)
+    weights = torch.sigmoid(x.mean(dim=(2, 3, 4)) @ gate.weigh.weight.T + gate.weigh.bias)
+    torch.testing.assert_close(gate(x), x * weights[:, :, None, None, None])
 
 
 def test_keys_are_torchvisions():
@@ -60,6 +94,8 @@ def test_keys_are_torchvisions():
         "layer2.0.conv2.1.running_mean",
         "layer4.0.downsample.0.weight",
     } <= keys
+    inception = make_backbone("s3d").state_dict().keys()
+    assert {"features.0.0.0.weight", "features.5.branch1.1.1.0.weight", "features.15.branch3.1.1.running_var"} <= inception
     assert not any(key.startswith("layer1.0.downsample") for key in keys)
 
 

@@ -5,11 +5,12 @@ Apart from the architectures, which register themselves here and share nothing w
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from vdata.table import Table
 
@@ -17,9 +18,17 @@ __all__ = ["BACKBONES", "Backbone", "make_backbone"]
 
 
 class Backbone(nn.Module):
-    """A network from clips (N, C, T, H, W), float32, to features (N, num_features)."""
+    """A network from clips (N, C, T, H, W), float32, to features (N, num_features): the mean of its last map."""
 
     num_features: int
+
+    @abstractmethod
+    def maps(self, clips: Tensor) -> tuple[Tensor, ...]:
+        """The map (N, C, T, H, W) of every stage, the finest first; the last has num_features channels."""
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Features (N, num_features)."""
+        return self.maps(clips)[-1].mean(dim=(2, 3, 4))
 
 
 BACKBONES: Table[Callable[[], Backbone]] = Table("backbone", package=__package__)
