@@ -9,7 +9,7 @@ import torch.distributed as dist
 from torch import multiprocessing, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from vdata.methods.simclr import nt_xent
+from vdata.nn.contrast import nt_xent
 from vdata.nn.gather import gather, rank, world_size
 
 ROWS = torch.randn(12, 5, generator=torch.Generator().manual_seed(1))

@@ -13,15 +13,14 @@ from typing import ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from vdata.config import check
 from vdata.methods import METHODS
 from vdata.nn.backbones import Backbone
-from vdata.nn.gather import gather, rank
+from vdata.nn.contrast import nt_xent
 from vdata.views import Augment, Clip, View
 
-__all__ = ["SimClr", "SimClrConfig", "nt_xent", "projection_head"]
+__all__ = ["SimClr", "SimClrConfig", "projection_head"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,35 +77,10 @@ class SimClr(nn.Module):
         """NT-Xent of `v0` and `v1`, (B, 3, T, H, W) each, and the share of `v0` whose positive is the nearest of all."""
         # One forward pass over both views: the batch statistics of the norms are then those of 2B clips, as in the paper.
         z = cast("Tensor", self.head(self.backbone(torch.cat([batch["v0"], batch["v1"]]))))
-        z0, z1 = z.float().chunk(2)
+        z0, z1 = z.chunk(2)
         with torch.autocast(z.device.type, enabled=False):
             loss, nearest = nt_xent(z0, z1, self.temperature)
         return {"loss": loss, "positive_nearest": nearest}
-
-
-def nt_xent(z0: Tensor, z1: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    """The loss summed over both directions, and the share of rows of `z0` whose positive beats all negatives; two scalars.
-
-    `z0` and `z1`, (B, D), are two views of the same B samples of this rank, of any length; negatives come from all ranks. For
-    the 2B vectors of a batch l(i) = -log(exp(s_ij / t) / sum over k != i of exp(s_ik / t)), s the cosine and j the other view.
-    Returned is mean l over view 0 + mean l over view 1: twice the mean over the 2B vectors.
-
-    Source: arXiv 2002.05709, equation 1; the sum of both directions is the released code's.
-    """
-    z0, z1 = functional.normalize(z0, dim=1), functional.normalize(z1, dim=1)
-    all0, all1 = gather(z0), gather(z1)
-    # The positive of row i of this rank is column rank * B + i of the other view's block.
-    target = torch.arange(len(z0), device=z0.device) + rank() * len(z0)
-    logits0 = _logits(z0, all0, all1, target, temperature)
-    logits1 = _logits(z1, all1, all0, target, temperature)
-    loss = functional.cross_entropy(logits0, target) + functional.cross_entropy(logits1, target)
-    return loss, (logits0.argmax(dim=1) == target).float().mean()
-
-
-def _logits(z: Tensor, same: Tensor, other: Tensor, target: Tensor, temperature: float) -> Tensor:
-    """(B, 2 * world_size * B): the other view's block first, then the own view's with a row's similarity to itself masked."""
-    own = (z @ same.T).scatter(1, target[:, None], -torch.inf)
-    return torch.cat([z @ other.T, own], dim=1) / temperature
 
 
 def projection_head(num_features: int, num_layers: int, dim: int) -> nn.Sequential:
