@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from vdata.errors import ConfigError
-from vdata.optim import Lars, OptimConfig, learning_rate, make_optimizer, parameter_groups
+from vdata.optim import Lars, OptimConfig, clip_gradients, learning_rate, make_optimizer, parameter_groups
 
 
 def rates(steps, config, batch_size=256):
@@ -26,6 +26,30 @@ def test_warm_up_rises_in_a_line_to_the_peak_then_a_half_cosine_falls_to_zero():
 def test_without_warm_up_the_first_step_has_the_peak():
     assert learning_rate(0, 10, OptimConfig(lr=0.3, warmup=0.0), 32) == 0.3
     assert learning_rate(0, 1, OptimConfig(lr=0.3), 32) == 0.3
+
+
+def test_steps_fall_at_their_shares():
+    lr = rates(200, OptimConfig(lr=0.4, warmup=0.05, schedule="steps", drops=(0.6, 0.8), gamma=0.1))
+    assert lr[:10] == pytest.approx([0.04 * (i + 1) for i in range(10)])
+    assert lr[10:120] == [0.4] * 110
+    assert lr[120:160] == pytest.approx([0.04] * 40)
+    assert lr[160:] == pytest.approx([0.004] * 40)
+
+
+def test_gradients_are_scaled_to_the_bound_together():
+    model = nn.Linear(2, 1)
+    for clip, expected in ((1.0, 1.0), (9.0, 5.0), (0.0, 5.0)):
+        model.weight.grad, model.bias.grad = torch.tensor([[0.0, 3.0]]), torch.tensor([4.0])
+        clip_gradients(model, OptimConfig(clip=clip))
+        norm = torch.cat([model.weight.grad.flatten(), model.bias.grad]).norm().item()
+        assert norm == pytest.approx(expected, rel=1e-4)
+        assert model.weight.grad[0, 1] / model.bias.grad == pytest.approx(0.75)
+
+
+def test_nesterov_is_torchs():
+    (group, _) = make_optimizer(nn.Linear(2, 2), OptimConfig(nesterov=True)).param_groups
+    assert group["nesterov"]
+    assert group["momentum"] == 0.9
 
 
 @pytest.mark.parametrize(("scaling", "factor"), [("none", 1), ("linear", 4096 / 256), ("sqrt", 64)])

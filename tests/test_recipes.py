@@ -70,6 +70,7 @@ def test_the_batch_is_shared_out_among_the_ranks(monkeypatch):
     assert config.rank_batch_size == 12
     monkeypatch.setenv("WORLD_SIZE", "3")
     assert config.rank_batch_size == 4
+    assert TrainConfig("simclr", batch_size=12, accumulate=2).rank_batch_size == 2
     monkeypatch.setenv("WORLD_SIZE", "5")
-    with pytest.raises(ConfigError, match="must be a multiple of the 5 ranks"):
+    with pytest.raises(ConfigError, match="must be a multiple of 5: 5 ranks"):
         _ = config.rank_batch_size

@@ -14,9 +14,9 @@ from vdata.checkpoint import load_backbone, load_checkpoint
 from vdata.config import to_mapping
 from vdata.errors import ConfigError, DivergedError
 from vdata.methods import METHODS
-from vdata.methods.simclr import nt_xent
 from vdata.metrics import read_metrics
 from vdata.nn.backbones import BACKBONES, Backbone, make_backbone
+from vdata.nn.contrast import nt_xent
 from vdata.nn.gather import rank
 from vdata.optim import OptimConfig
 from vdata.recipes import TrainConfig
@@ -248,9 +248,15 @@ class Noiseless(nn.Module):
         return {"loss": loss, "positive_nearest": nearest, "rank": torch.tensor(float(rank()))}
 
 
-def ranks_config() -> TrainConfig:
+def ranks_config(**settings) -> TrainConfig:
     optim = OptimConfig(lr=0.01)
-    return TrainConfig("noiseless", "flat", steps=5, batch_size=6, log_every=1, checkpoint_every=2, optim=optim)
+    values = {"steps": 5, "batch_size": 6, "log_every": 1, "checkpoint_every": 2, "optim": optim, **settings}
+    return TrainConfig("noiseless", "flat", **values)
+
+
+def two_ranks_config() -> TrainConfig:
+    """Two batches a step: gradients are averaged over the ranks once, and no earlier."""
+    return ranks_config(batch_size=12, accumulate=2)
 
 
 def run_rank(number: int, num_ranks: int, port: int, run: Path) -> None:
@@ -259,7 +265,7 @@ def run_rank(number: int, num_ranks: int, port: int, run: Path) -> None:
     place = {"RANK": number, "LOCAL_RANK": number, "WORLD_SIZE": num_ranks, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     os.environ |= {name: str(value) for name, value in place.items()} | {"GLOO_SOCKET_IFNAME": "lo"}
     METHODS._entries["noiseless"], BACKBONES._entries["flat"] = Noiseless, Flat
-    config = ranks_config()
+    config = two_ranks_config()
     train(config, SyntheticBatches(config.rank_batch_size, rank=number, world_size=num_ranks), run)
 
 
@@ -268,7 +274,7 @@ def test_two_ranks_train_as_one_process_does(tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     multiprocessing.spawn(run_rank, args=(2, port, tmp_path / "two"), nprocs=2)
-    one = train(ranks_config(), SyntheticBatches(6), tmp_path / "one")
+    one = train(two_ranks_config(), SyntheticBatches(6), tmp_path / "one")
     alone, together = (read_metrics(tmp_path / name / "metrics.jsonl") for name in ("one", "two"))
     assert [record["step"] for record in together] == [1, 2, 3, 4, 5]
     for name in ("loss", "positive_nearest", "lr"):
@@ -279,6 +285,55 @@ def test_two_ranks_train_as_one_process_does(tmp_path):
     one, two = load_checkpoint(one), load_checkpoint(tmp_path / "two" / "checkpoint.pt")
     torch.testing.assert_close(two.model[weight], one.model[weight])
     assert two.loader == one.loader
+
+
+def test_gradients_of_several_batches_make_one_step(tmp_path):
+    """Against a loop by hand: the mean of the losses of both halves is what is differentiated."""
+    settings = ranks_config(accumulate=2, batch_size=8, steps=2, optim=OptimConfig(lr=0.01, momentum=0.0, warmup=0.0))
+    path = train(settings, SyntheticBatches(settings.rank_batch_size), tmp_path)
+    method, batches = make_method(settings), SyntheticBatches(4)
+    losses, epochs = [], (batch for _ in range(9) for batch in batches)
+    for step in range(2):
+        parts = [method.loss(next(epochs))["loss"] for _ in range(2)]
+        loss = sum(parts) / 2
+        grads = torch.autograd.grad(loss, list(method.parameters()))
+        with torch.no_grad():
+            for parameter, grad in zip(method.parameters(), grads, strict=True):
+                decayed = grad + (1e-4 * parameter if parameter.ndim > 1 else 0)
+                parameter.sub_(0.01 * 0.5 * (1 + np.cos(np.pi * step / 2)) * decayed)
+        losses.append(loss.item())
+    assert [record["loss"] for record in read_metrics(tmp_path / "metrics.jsonl")] == pytest.approx(losses, rel=1e-5)
+    torch.testing.assert_close(load_checkpoint(path).model["backbone.layer.weight"], method.backbone.layer.weight.detach())
+
+
+def test_a_resumed_run_with_several_batches_a_step_goes_on_with_the_next(tmp_path):
+    settings = config(accumulate=3, batch_size=12, steps=5, checkpoint_every=2)
+    train(settings, SyntheticBatches(), tmp_path / "whole")
+    train_until(3, settings, tmp_path / "cut")
+    train(settings, SyntheticBatches(), tmp_path / "cut")
+    assert records(tmp_path / "cut") == records(tmp_path / "whole")
+
+
+class Moved(Noiseless):
+    """Counts the steps that it is told of."""
+
+    def __init__(self, backbone, config):
+        super().__init__(backbone, config)
+        self.register_buffer("moved", torch.zeros(0))
+        self.told = []
+
+    def after_step(self, step, steps):
+        self.told.append((step, steps, self.backbone.layer.weight.detach().clone()))
+
+
+def test_what_moves_is_told_after_the_weights_have(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setitem(METHODS._entries, "noiseless", lambda *given: made.append(Moved(*given)) or made[-1])
+    monkeypatch.setattr(Moved, "Config", NoisyConfig)
+    METHODS._entries["noiseless"].Config = NoisyConfig
+    path = train(ranks_config(steps=3), SyntheticBatches(6), tmp_path)
+    assert [told[:2] for told in made[-1].told] == [(0, 3), (1, 3), (2, 3)]
+    torch.testing.assert_close(made[-1].told[-1][2], load_checkpoint(path).model["backbone.layer.weight"])
 
 
 def test_the_ranks_of_a_run_draw_different_numbers(monkeypatch):

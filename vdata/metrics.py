@@ -58,19 +58,19 @@ class Stopwatch:
 
     def __init__(self) -> None:
         """Starts at once."""
-        self._start, self._waited, self._steps = time.perf_counter(), 0.0, 0
+        self._start, self._waited, self._batches = time.perf_counter(), 0.0, 0
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Counts the time inside as waiting, and one step."""
+        """Counts the time inside as waiting, and one batch."""
         begin = time.perf_counter()
         yield
         self._waited += time.perf_counter() - begin
-        self._steps += 1
+        self._batches += 1
 
     def read(self, batch_size: int) -> dict[str, float]:
         """`samples_per_second` and `wait_share` since the last reading, which starts the next."""
         seconds = time.perf_counter() - self._start
-        reading = {"samples_per_second": self._steps * batch_size / seconds, "wait_share": self._waited / seconds}
-        self._start, self._waited, self._steps = time.perf_counter(), 0.0, 0
+        reading = {"samples_per_second": self._batches * batch_size / seconds, "wait_share": self._waited / seconds}
+        self._start, self._waited, self._batches = time.perf_counter(), 0.0, 0
         return reading

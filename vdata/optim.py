@@ -1,4 +1,4 @@
-"""The optimiser of a run and its learning rate at every step.
+"""The optimiser of a run, its learning rate at every step, and the bound on its gradients.
 
 The schedule is a pure function of the step, not an object with a state, so that a run can continue at any step.
 """
@@ -16,12 +16,12 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from vdata.config import check
 
-__all__ = ["Lars", "OptimConfig", "learning_rate", "make_optimizer", "parameter_groups"]
+__all__ = ["Lars", "OptimConfig", "clip_gradients", "learning_rate", "make_optimizer", "parameter_groups"]
 
 
 @dataclass(frozen=True, slots=True)
 class OptimConfig:
-    """The optimiser and its schedule: a linear warm-up, then half a cosine to zero."""
+    """The optimiser and its schedule: a linear warm-up, then half a cosine to zero or steps down."""
 
     name: Literal["sgd", "adamw", "lars"] = "sgd"
     lr: float = 0.1
@@ -36,8 +36,18 @@ class OptimConfig:
     """Never applied to biases and norms."""
     trust: float = 0.001
     """Of lars: the share of a weight's norm that one step of unit learning rate moves it."""
+    nesterov: bool = False
+    """Whether sgd looks ahead along its momentum."""
+    clip: float = 0.0
+    """The largest norm of all gradients together; longer ones are scaled down to it. 0 leaves them."""
     warmup: float = 0.05
     """Share of all steps over which the learning rate rises."""
+    schedule: Literal["cosine", "steps"] = "cosine"
+    """What follows: half a cosine to zero, or the same rate until the next of `drops`."""
+    drops: tuple[float, ...] = (0.6, 0.8)
+    """Of `steps`: shares of all steps at which the rate falls; DualVar's 120 and 160 of 200 epochs [C]."""
+    gamma: float = 0.1
+    """Of `steps`: what each of them multiplies it by."""
 
     def __post_init__(self) -> None:
         """Checks signs and shares."""
@@ -46,7 +56,12 @@ class OptimConfig:
         check(all(0 <= beta < 1 for beta in self.betas), "optim.betas", self.betas, "must lie in [0, 1)")
         check(self.weight_decay >= 0, "optim.weight_decay", self.weight_decay, "must not be negative")
         check(self.trust > 0, "optim.trust", self.trust, "must be positive")
+        check(self.clip >= 0, "optim.clip", self.clip, "must not be negative; 0 leaves gradients as they are")
         check(0 <= self.warmup < 1, "optim.warmup", self.warmup, "must lie in [0, 1), a share of the steps")
+        in_order = list(self.drops) == sorted(self.drops) and all(0 < drop < 1 for drop in self.drops)
+        check(in_order, "optim.drops", self.drops, "must be shares of the steps in (0, 1), ascending")
+        check(0 < self.gamma <= 1, "optim.gamma", self.gamma, "must lie in (0, 1]")
+        check(self.name == "sgd" or not self.nesterov, "optim.nesterov", self.nesterov, "must be false but for optim.name=sgd")
 
 
 def learning_rate(step: int, steps: int, config: OptimConfig, batch_size: int) -> float:
@@ -59,6 +74,8 @@ def learning_rate(step: int, steps: int, config: OptimConfig, batch_size: int) -
     warmup = round(config.warmup * steps)
     if step < warmup:
         return peak * (step + 1) / warmup
+    if config.schedule == "steps":
+        return float(peak * config.gamma ** sum(step >= round(drop * steps) for drop in config.drops))
     return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
 
 
@@ -70,7 +87,13 @@ def make_optimizer(model: nn.Module, config: OptimConfig) -> Optimizer:
     if config.name == "lars":
         groups[1]["trust"] = None
         return Lars(groups, lr=config.lr, momentum=config.momentum, trust=config.trust)
-    return SGD(groups, lr=config.lr, momentum=config.momentum)
+    return SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.nesterov)
+
+
+def clip_gradients(model: nn.Module, config: OptimConfig) -> None:
+    """Scales all gradients down together where their norm is over `config.clip`."""
+    if config.clip:
+        nn.utils.clip_grad_norm_(model.parameters(), config.clip)
 
 
 def parameter_groups(parameters: Iterable[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:

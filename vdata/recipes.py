@@ -29,7 +29,9 @@ class TrainConfig:
     """A name of BACKBONES."""
     steps: int = 1000
     batch_size: int = 32
-    """Samples a step, over all ranks."""
+    """Samples a step, over all ranks and all of `accumulate`."""
+    accumulate: int = 1
+    """Batches whose gradients are added up for one step. Samples see the negatives of their own batch alone."""
     seed: int = 0
     """Of the weights and of every step's random numbers; the loader has its own."""
     device: str = "cpu"
@@ -46,7 +48,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Checks the numbers, and the method's settings by its own rules."""
-        for name in ("steps", "batch_size", "log_every", "checkpoint_every"):
+        for name in ("steps", "batch_size", "accumulate", "log_every", "checkpoint_every"):
             check(getattr(self, name) >= 1, name, getattr(self, name), "must be at least 1")
         check(self.seed >= 0, "seed", self.seed, "must not be negative")
         check(self.device.partition(":")[0] in ("cpu", "cuda"), "device", self.device, "must be cpu, cuda or cuda:N")
@@ -64,14 +66,16 @@ class TrainConfig:
 
     @property
     def rank_batch_size(self) -> int:
-        """Samples a step on each of torchrun's ranks.
+        """Samples that each of torchrun's ranks loads at a time.
 
         Raises:
-            ConfigError: the ranks do not divide the batch.
+            ConfigError: ranks and `accumulate` do not divide the batch.
         """
         num_ranks = int(os.environ.get("WORLD_SIZE", "1"))
-        check(self.batch_size % num_ranks == 0, "batch_size", self.batch_size, f"must be a multiple of the {num_ranks} ranks")
-        return self.batch_size // num_ranks
+        parts = num_ranks * self.accumulate
+        rule = f"must be a multiple of {parts}: {num_ranks} ranks, accumulate={self.accumulate}"
+        check(self.batch_size % parts == 0, "batch_size", self.batch_size, rule)
+        return self.batch_size // parts
 
 
 def train_config(method: str, recipe: str | None = None, over: Mapping[str, Any] | None = None) -> TrainConfig:

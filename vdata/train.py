@@ -24,11 +24,11 @@ from torch.optim import Optimizer
 from vdata.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from vdata.config import check, to_mapping
 from vdata.errors import ConfigError, DivergedError
-from vdata.methods import METHODS, Method
+from vdata.methods import METHODS, Method, MovesAfterSteps
 from vdata.metrics import MetricsLog, Stopwatch
 from vdata.nn.backbones import make_backbone
 from vdata.nn.gather import rank, world_size
-from vdata.optim import learning_rate, make_optimizer
+from vdata.optim import clip_gradients, learning_rate, make_optimizer
 from vdata.recipes import TrainConfig
 
 __all__ = ["Batches", "TrainConfig", "feature_std", "make_method", "train"]
@@ -80,13 +80,14 @@ def train(
         first = _resume(path, config, method, optimizer, batches)
         model, spread = _distributed(method), _watch_features(method)
         with _metrics(run, first) as metrics:
-            stopwatch, epochs = Stopwatch(), _endless(batches)
+            stopwatch = Stopwatch()
+            waited = _waited_for(_endless(batches), stopwatch)
             for step in range(first, config.steps):
-                with stopwatch.waiting():
-                    batch = next(epochs)
                 lr = learning_rate(step, config.steps, config.optim, config.batch_size)
                 torch.manual_seed(_step_seed(config.seed, step))
-                losses = _step(model, batch, optimizer, lr, amp=config.amp)
+                losses = _step(model, waited, optimizer, lr, config)
+                if isinstance(method, MovesAfterSteps):
+                    method.after_step(step, config.steps)
                 done = step + 1
                 saves = done % config.checkpoint_every == 0 or done == config.steps
                 if not saves and done % config.log_every:
@@ -95,7 +96,7 @@ def train(
                 _check_finite(means["loss"], done, path)
                 if metrics is None:
                     continue
-                record = {"step": done, **means, "lr": lr, **stopwatch.read(config.batch_size)}
+                record = {"step": done, **means, "lr": lr, **stopwatch.read(config.batch_size // config.accumulate)}
                 metrics.write(record)
                 on_record(record)
                 if saves:
@@ -122,17 +123,36 @@ def feature_std(features: Tensor) -> Tensor:
     return functional.normalize(features.float(), dim=1).std(dim=0).mean()
 
 
-def _step(model: nn.Module, batch: Mapping[str, Any], optimizer: Optimizer, lr: float, *, amp: bool) -> dict[str, Tensor]:
-    """One step; the losses it was made with."""
+def _step(
+    model: nn.Module, batches: Iterator[Mapping[str, Any]], optimizer: Optimizer, lr: float, config: TrainConfig
+) -> dict[str, Tensor]:
+    """One step over the gradients of the next `config.accumulate` batches; the mean of the losses that it was made with."""
     for group in optimizer.param_groups:
         group["lr"] = lr
+    optimizer.zero_grad()
+    found = []
+    for left in reversed(range(config.accumulate)):
+        with _alone(model) if left else nullcontext():
+            found.append(_backward(model, next(batches), config.accumulate, amp=config.amp))
+    clip_gradients(model, config.optim)
+    optimizer.step()
+    return {name: torch.stack([losses[name] for losses in found]).mean(dim=0) for name in found[0]}
+
+
+def _backward(model: nn.Module, batch: Mapping[str, Any], num_parts: int, *, amp: bool) -> dict[str, Tensor]:
+    """The losses of one batch, whose gradients have been added to the parameters'."""
     device = next(model.parameters()).device
     with torch.autocast(device.type, torch.bfloat16, enabled=amp):
         losses: dict[str, Tensor] = model({name: _moved(value, device) for name, value in batch.items()})
-    optimizer.zero_grad()
-    losses["loss"].backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-    return losses
+    (losses["loss"] / num_parts).backward()  # type: ignore[no-untyped-call]
+    return {name: value.detach() for name, value in losses.items()}
+
+
+def _alone(model: nn.Module) -> AbstractContextManager[None]:
+    """While the block runs, gradients stay this rank's own: they are averaged once a step."""
+    if isinstance(model, DistributedDataParallel):
+        return cast("AbstractContextManager[None]", model.no_sync())
+    return nullcontext()
 
 
 def _moved(value: Any, device: torch.device) -> Any:  # noqa: ANN401 - a batch holds tensors, and what describes them
@@ -198,6 +218,14 @@ def _metrics(run: Path, step: int) -> AbstractContextManager[MetricsLog | None]:
 def _endless(batches: Batches) -> Iterator[dict[str, Any]]:
     while True:
         yield from batches
+
+
+def _waited_for(batches: Iterator[dict[str, Any]], stopwatch: Stopwatch) -> Iterator[dict[str, Any]]:
+    """The same batches; the time until each is there counts as waiting."""
+    while True:
+        with stopwatch.waiting():
+            batch = next(batches)
+        yield batch
 
 
 def _step_seed(seed: int, step: int) -> int:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
 from vdata.table import Table
 from vdata.views import View
 
-__all__ = ["METHODS", "Method"]
+__all__ = ["METHODS", "Method", "MovesAfterSteps"]
 
 
 class Method(Protocol):
@@ -32,6 +32,14 @@ class Method(Protocol):
 
     def loss(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The total as "loss", and any parts worth a curve, all scalars."""
+
+
+@runtime_checkable
+class MovesAfterSteps(Protocol):
+    """What a method has beside if something in it moves that no gradient reaches, as a momentum encoder."""
+
+    def after_step(self, step: int, steps: int) -> None:
+        """Called after the optimiser's step number `step`, counted from 0, of `steps`; on every rank."""
 
 
 METHODS: Table[type[Method]] = Table("method", package=__name__)
