@@ -2,23 +2,37 @@ import pytest
 
 from vdata.config import to_mapping
 from vdata.errors import ConfigError, UnknownNameError
+from vdata.methods import METHODS
 from vdata.methods.simclr import SimClrConfig
 from vdata.nn.backbones import BACKBONES
 from vdata.recipes import TrainConfig, read_recipe, train_config
+from vdata.views import check_views
+
+RECIPES = [(method, recipe) for method in METHODS for recipe in ("small", "paper")]
 
 
-@pytest.mark.parametrize("recipe", ["small", "paper"])
-def test_the_packages_recipes_load(recipe):
-    config = train_config("simclr", recipe)
+def leaves(table, path=()):
+    """Every value of nested tables, by its path."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from leaves(value, (*path, key))
+        else:
+            yield (*path, key), value
+
+
+@pytest.mark.parametrize(("method", "recipe"), RECIPES)
+def test_the_packages_recipes_load(method, recipe):
+    """Every method has both, and no line of a recipe is lost on the way."""
+    config = train_config(method, recipe)
     assert config.backbone in BACKBONES
-    assert {view.name for view in config.views} == {"v0", "v1"}
-    # No line of a recipe is lost on the way.
-    values = read_recipe("simclr", recipe)
-    settings = values.pop("simclr")
-    resolved = to_mapping(config)
-    for key, value in values.items():
-        assert resolved[key] == value or resolved[key] == {**resolved[key], **value}
-    assert settings.items() <= resolved["settings"].items()
+    check_views(config.views)
+    values = read_recipe(method, recipe)
+    own = dict(leaves(to_mapping(config.method_config)))
+    for path, value in leaves(values.pop(method)):
+        assert own[path] == value or list(own[path]) == value
+    resolved = dict(leaves(to_mapping(config)))
+    for path, value in leaves(values):
+        assert resolved[path] == value or list(resolved[path]) == value
 
 
 def test_the_papers_recipe_has_the_papers_numbers():
