@@ -22,16 +22,18 @@ EXIT_FAILED, EXIT_USAGE = 1, 2
 
 
 class _Commands(click.Group):
-    """Commands found by their file: vdata/cli/NAME.py holds the click command `command`."""
+    """Commands found by their file: vdata/cli/NAME.py holds the click command `command`; a hyphen is an underscore there."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
-        return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+        return sorted(
+            module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")
+        )
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in self.list_commands(ctx):
             return None
-        command: click.Command = importlib.import_module(f"vdata.cli.{name}").command
+        command: click.Command = importlib.import_module(f"vdata.cli.{name.replace('-', '_')}").command
         return command
 
 
