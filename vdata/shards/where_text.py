@@ -20,9 +20,12 @@ from vdata.errors import ConfigError, UnknownNameError
 __all__ = ["parse_where"]
 
 _ALLOWED = (
-    "allowed are column names, numbers, 'text', True, False, + - * /, comparisons, `in (...)`, `is None`, and, or, not, brackets"
+    "allowed are column names, numbers, 'text', True, False, + - * /, comparisons, `in (...)`, 'text' in LIST, `is None`, "
+    "and, or, not, brackets"
 )
 _EXAMPLE = "write it as motion_score > 0.2 and label in (1, 2)"
+_MARK = "\x1f"
+"""Between the items of a list: the character that ASCII has for it, which no name of a split holds."""
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -195,6 +198,8 @@ class _Parser:
 
     def _among(self, left: ast.expr, right: ast.expr) -> pc.Expression:
         """Whether the left part is one of the values on the right; null where it is null, which Arrow's own `isin` is not."""
+        if isinstance(right, ast.Name | ast.Attribute):
+            return self._held(left, right)
         one = self._value(left)
         if not isinstance(right, ast.Tuple | ast.List | ast.Set):
             raise self._error(right, "cannot stand behind `in`: write the values in brackets, as label in (1, 2)")
@@ -203,6 +208,20 @@ class _Parser:
         kind = pa.int64() if whole else {"a truth": pa.bool_(), "text": pa.string(), "a number": pa.float64()}[one.kind]
         expression = one.expression.cast(kind, safe=whole)
         return pc.if_else(expression.is_valid(), expression.isin(pa.array(values, kind)), _null(pa.bool_()))
+
+    def _held(self, left: ast.expr, right: ast.expr) -> pc.Expression:
+        """Whether a list column holds a value written out, as 'train2' in splits; null where the list is."""
+        path, kind = self._field(right)
+        items = kind.value_type if kinds.is_list(kind) else None
+        if items is None or not (kinds.is_string(items) or kinds.is_integer(items)):
+            raise self._error(right, f"holds {kind}, no list of text or of whole numbers; brackets hold values: label in (1, 2)")
+        value = self._literal(left, "text" if kinds.is_string(items) else "a number")
+        if isinstance(value, float):
+            raise self._error(left, f"is no whole number, as {'.'.join(path)} holds")
+        # Arrow's expressions know no search in lists: they are joined to a text in which each item stands between two marks.
+        joined = pc.binary_join(pc.field(*path).cast(pa.list_(pa.string())), _MARK)
+        framed = pc.binary_join_element_wise(pc.scalar(""), joined, pc.scalar(""), pc.scalar(_MARK))
+        return pc.match_substring(framed, f"{_MARK}{value}{_MARK}")
 
     def _literal(self, node: ast.expr, kind: Kind) -> Any:  # noqa: ANN401 - bool, int, float or str
         """A value of that kind, written out, a number with or without a minus."""
