@@ -110,7 +110,8 @@ def _numbers(dataset: type[Dataset]) -> str:
 
 def _shown(value: object) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {entry:,}" if isinstance(entry, int) else f"{key} {entry!r}" for key, entry in value.items())
+        told = (f"{key} {entry:,}" if isinstance(entry, int) else f"{key} {entry!r}" for key, entry in value.items())
+        return ", ".join(text.strip() for text in told)
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 

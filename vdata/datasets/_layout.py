@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NoReturn
@@ -35,6 +36,8 @@ MEDIA_EXTENSIONS = frozenset(
 """Extensions of video containers, lower case. Source: our own choice, from libavformat's demuxers."""
 
 _NUM_NAMES_SHOWN = 5
+_ARCHIVE = re.compile(r"\.(zip|z\d\d|tar|tgz|gz|bz2|xz|rar|7z)(\.\d+|\.[a-z]{2})?$", re.IGNORECASE)
+"""The end of an archive's name, or of a part of one."""
 
 
 def is_media(name: str) -> bool:
@@ -67,13 +70,15 @@ def fail_layout(dataset: str, looked_for: str, where: Path, expected: str) -> No
     """The error of a root that is there but not laid out as the dataset's owners publish it.
 
     Raises:
-        ConfigError: always; it names what `where` holds.
+        ConfigError: always; it names what `where` holds, and an archive there that should have been unpacked.
     """
     names = sorted(printable(entry.name) for entry in os.scandir(where)) if where.is_dir() else []
     shown = ", ".join(names[:_NUM_NAMES_SHOWN])
     if len(names) > _NUM_NAMES_SHOWN:
         shown += f" and {len(names) - _NUM_NAMES_SHOWN} more"
-    raise ConfigError(f"{dataset}: looked for {looked_for} in '{where}', found {shown or 'nothing'}; --root must hold {expected}")
+    packed = next((f"; unpack '{name}' first" for name in names if _ARCHIVE.search(name)), "")
+    found = f"looked for {looked_for} in '{where}', found {shown or 'nothing'}"
+    raise ConfigError(f"{dataset}: {found}; --root must hold {expected}{packed}")
 
 
 def label_indices(names: Iterable[str]) -> dict[str, int]:
@@ -106,19 +111,21 @@ def index_videos(root: Path, folders: Iterable[str]) -> Mapping[str, list[str]]:
     """
     found: dict[str, list[str]] = {}
     for folder in folders:
-        for source in _below(root, folder, depth=1):
-            stem = os.path.splitext(os.path.basename(source))[0]  # noqa: PTH119, PTH122 - see is_media
+        for stem, source in _below(root, folder, depth=1):
             found.setdefault(stem, []).append(source)
     for sources in found.values():
-        sources.sort(key=os.fsencode)
+        if len(sources) > 1:
+            sources.sort(key=os.fsencode)
     return found
 
 
-def _below(root: Path, folder: str, depth: int) -> Iterable[str]:
+def _below(root: Path, folder: str, depth: int) -> Iterable[tuple[str, str]]:
+    """Stem and path of each video."""
     with os.scandir(root / folder) as entries:
         for entry in entries:
             source = f"{folder}/{entry.name}" if folder else entry.name
-            if is_media(entry.name):
-                yield source
+            stem, extension = os.path.splitext(entry.name)  # noqa: PTH122 - see is_media
+            if extension.lower() in MEDIA_EXTENSIONS:
+                yield stem, source
             elif depth and entry.is_dir():
                 yield from _below(root, source, depth - 1)

@@ -35,8 +35,8 @@ class SplitSurvey:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all that is listed would be built, and no fewer than are published."""
-        return not self.problem and not self.skipped and self.videos >= self.published
+        """Whether nothing is missing, and no fewer would be built than are published. Junk and repeated rows are no loss."""
+        return not self.problem and "missing" not in self.skipped and self.videos >= self.published
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain values."""
