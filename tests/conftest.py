@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from vdata.records import FeatureFile, Segment, Video
 from vdata.shards.rows import write_rows
 
 REPOSITORY = Path(__file__).parents[1]
@@ -40,6 +41,15 @@ def draw_frames(num_frames: int, size: tuple[int, int], velocity: tuple[float, f
         flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
         frames.append(cv2.warpAffine(texture, shift, (width, height), flags=flags))
     return np.stack(frames)
+
+
+def _write_video(path: Path, frames: np.ndarray, fps: Fraction = Fraction(25)) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=fps)
+        stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], "yuv420p"
+        for array in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(array, "rgb24")))
+        container.mux(stream.encode())
 
 
 @pytest.fixture
@@ -83,6 +93,81 @@ def add_column() -> Callable[..., None]:
         write_rows(path, table.append_column(name, values))
 
     return add
+
+
+@pytest.fixture(scope="session")
+def build_listed() -> Callable[..., Path]:
+    """A function that builds videos below a root into a folder, in this process, without a dataset that lists them."""
+    # Here, since few tests build, and no other is to fail with the builder.
+    from vdata.builder import resolve  # noqa: PLC0415
+    from vdata.builder.build import finish, missing_orders  # noqa: PLC0415
+    from vdata.builder.lock import sole_build  # noqa: PLC0415
+    from vdata.builder.plan import make_plan  # noqa: PLC0415
+    from vdata.builder.plan_file import read_plan, write_plan  # noqa: PLC0415
+    from vdata.builder.state import open_build  # noqa: PLC0415
+    from vdata.builder.task import build_shard  # noqa: PLC0415
+
+    def build(root: Path, videos: list[Video], folder: Path, extract: tuple[str, ...] = (), **settings: object) -> Path:
+        config = resolve("folder", extract, settings={"clip": {"short_side": 48, "gop": 6}} | settings)
+        folder.mkdir(parents=True, exist_ok=True)
+        with sole_build(folder) as run:
+            open_build(folder, config, root, "")
+            write_plan(folder, make_plan(root, videos, config.plan))
+            plan = read_plan(folder)
+            for order in missing_orders(folder, plan, config, root, run):
+                build_shard(order)
+            finish(folder, plan)
+        return folder
+
+    return build
+
+
+DOCUMENTS = ("The first document.", "The second: Ä, 深", "third", "four words are here", "the fifth")
+
+
+@pytest.fixture(scope="session")
+def bare_root(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Video]]:
+    """Sources without pictures, and the videos that they are: five documents of one file, and three files of features.
+
+    Features of file n are (10 + 5 n, 4), all n; their frames have the classes 0 and 1 in halves.
+    """
+    root = tmp_path_factory.mktemp("bare")
+    videos, data = [], b""
+    for number, document in enumerate(DOCUMENTS):
+        line = document.encode()
+        place = {"byte_range": (len(data), len(line)), "medium": "text"}
+        videos.append(Video(f"document-{number}", "all.txt", label=number % 2, label_name="ab"[number % 2], **place))
+        data += line + b"\n"
+    (root / "all.txt").write_bytes(data)
+    for number in range(3):
+        count = 10 + 5 * number
+        np.save(root / f"f{number}.npy", np.full((count, 4), number, np.float32))
+        halves = Segment.runs([0] * (count // 2) + [1] * (count - count // 2))
+        file = FeatureFile(f"f{number}.npy")
+        videos.append(Video(f"features-{number}", file.source, medium="features", features=file, segments=halves))
+    return root, videos
+
+
+@pytest.fixture(scope="session")
+def mixed_folder(build_listed: Callable[..., Path], bare_root, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The five documents, and five clips of 12 frames, of two videos; not to be changed."""
+    root = tmp_path_factory.mktemp("mixed")
+    (root / "all.txt").write_bytes((bare_root[0] / "all.txt").read_bytes())
+    for name, count in (("short", 24), ("long", 36)):
+        _write_video(root / f"{name}.mp4", draw_frames(count, (64, 48), (2.0, 1.0)))
+    videos = [Video(name, f"{name}.mp4", label_name=name) for name in ("short", "long")]
+    documents = [video for video in bare_root[1] if video.medium == "text"]
+    clip = {"short_side": 48, "gop": 6, "seconds": 0.48, "min_seconds": 0.0}
+    extract = ("keyframes", "motion", "curation", "text")
+    return build_listed(root, [*documents, *videos], root / "shards", extract, clip=clip)
+
+
+@pytest.fixture(scope="session", params=["tar", "parquet"])
+def bare_folder(request, build_listed: Callable[..., Path], bare_root, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shards of those eight rows, with all that can be said of them; not to be changed."""
+    extract = ("keyframes", "curation", "text", "frame_labels", "published")
+    folder = tmp_path_factory.mktemp("bare-shards") / "shards"
+    return build_listed(*bare_root, folder, extract, format=request.param)
 
 
 @pytest.fixture(scope="session")

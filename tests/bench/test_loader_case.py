@@ -55,3 +55,21 @@ def test_cases_take_all_sizes_and_strides_with_peers_alone(bench, monkeypatch):
             module.variants(Bench(bench.shards, bench.scratch, peers=peers))
     assert asked[:4] == [("256p ", "256p"), ("720p ", "720p"), ("480p ", "480p"), ("256p ", "256p")]
     assert asked[4:7] == [(f"stride {stride} ", "480p") for stride in (1, 2, 8)]
+
+
+def test_a_rough_figure_is_of_the_given_clips_that_hold_a_window(make_shards, tmp_path, monkeypatch):
+    """Among them are some that do not."""
+    shards = make_shards(30, 5, 30, 6)
+    case = _load(case_files()["load"])
+    monkeypatch.setattr(case, "make_material", lambda *_: "made")
+    monkeypatch.setattr("vdata.bench.loader_ours.BATCH_SIZE", 2)
+    monkeypatch.setattr(case, "SAMPLING", SAMPLING)
+    offered = case.variants(Bench(shards, tmp_path, quick=True))
+    names = ["decode, layers 1", "decode, RGB, layers 1", "ClipIterator, layers 1"]
+    variants = [one for one in offered if isinstance(one, Variant)]
+    assert [one.name for one in variants] == names
+    figures = measure("load", "clips/s", variants, 1, warm_up=False)
+    assert all(figure.value > 0 for figure in figures)
+    monkeypatch.setattr(case, "SAMPLING", Sampling(16, 4, 32))
+    monkeypatch.setattr(case, "loader_variants", lambda bench, material, *_: [material])
+    assert case.variants(Bench(shards, tmp_path, quick=True)) == ["made"]

@@ -8,10 +8,13 @@ import pytest
 from click.testing import CliRunner
 
 import vdata
-from vdata.builder.state import tool_versions
+from vdata.builder import resolve
+from vdata.builder.build import finish, missing_orders, plan_splits
+from vdata.builder.lock import sole_build
+from vdata.builder.plan_file import write_plan
+from vdata.builder.state import open_build, tool_versions
+from vdata.builder.task import build_shard
 from vdata.cli import group
-
-pytestmark = pytest.mark.ray
 
 
 def run(*words):
@@ -20,16 +23,21 @@ def run(*words):
 
 @pytest.fixture
 def shards(make_video, tmp_path):
-    """Shards of two videos, built by the command."""
+    """Shards of two videos, built in this process as the command builds them."""
     for number in range(2):
         make_video(f"root/v{number}.mp4", num_frames=50, seed=number)
-    out = tmp_path / "shards"
-    settings = ("--set", "clip.short_side=96", "--extract", "keyframes")
-    done = run("build", "--dataset", "folder", "--root", tmp_path / "root", "--out", out, *settings)
-    assert done.exit_code == 0, done.output
+    out, config = tmp_path / "shards", resolve("folder", ("keyframes",), {"clip": {"short_side": 96}})
+    (plan,) = plan_splits(config, tmp_path / "root").values()
+    with sole_build(out) as run_of_this:
+        open_build(out, config, tmp_path / "root", "")
+        write_plan(out, plan)
+        for order in missing_orders(out, plan, config, tmp_path / "root", run_of_this):
+            build_shard(order)
+        finish(out, plan)
     return out
 
 
+@pytest.mark.ray
 def test_a_field_is_added_and_told(shards):
     done = run("add", "slic", "--shards", shards, "--box-frames", "every:20", "--set", "slic.reduce=2")
     assert done.exit_code == 0, done.output

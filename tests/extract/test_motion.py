@@ -93,7 +93,7 @@ def test_vectors_of_a_pan_are_those_of_motion_vector_extractor(make_video):
     assert_rows_equal(clip_of(make_video(num_frames=36, size=(176, 144), velocity=(-1.5, 2.25)), short_side=144))
 
 
-@pytest.mark.parametrize("velocity", DIRECTIONS + FRACTIONS)
+@pytest.mark.parametrize("velocity", [(-3, -3), *FRACTIONS])  # all directions: below
 def test_median_of_the_grid_is_the_pan_of_the_sample_dataset_s_texture(tmp_path, velocity):
     pan_video(tmp_path / "pan.mp4", velocity, num_frames=24)
     clip = clip_of(tmp_path / "pan.mp4", short_side=96)

@@ -76,21 +76,15 @@ COSTS = [(1, 0, 16, 16), (2, 0, 18, 29), (4, 0, 16, 46), (4, 1, 36, 52), (8, 0, 
 """Stride and start of a window of 250 frames, and the packets that it costs with three layers and with one."""
 
 
-@pytest.fixture
-def long_clips(make_video) -> dict[int, EncodedClip]:
-    """250 frames, by the number of layers."""
-    path = make_video(num_frames=250, size=(64, 48))
-    return {layers: clips_of(path, short_side=48, seconds=60, layers=layers)[0] for layers in STRUCTURES}
-
-
-@pytest.mark.parametrize(("stride", "start", "num_three", "num_one"), COSTS)
-def test_the_packets_that_a_window_costs(long_clips, stride, start, num_three, num_one):
+def test_the_packets_that_a_window_costs(make_video):
     """On the stride the P's between the wanted frames, at most; off it the B's neighbours and their chain too."""
-    wanted = [start + k * stride for k in range(WINDOW)]
-    found = needed_of(long_clips[3], wanted)
-    assert (len(found), len(needed_of(long_clips[1], wanted))) == (num_three, num_one)
-    types = STRUCTURES[3].types(250, 16)
-    assert all(types[frame] != "B" for frame in found if frame not in wanted)
+    path, types = make_video(num_frames=250, size=(64, 48)), STRUCTURES[3].types(250, 16)
+    one, three = (clips_of(path, short_side=48, seconds=60, layers=layers)[0] for layers in STRUCTURES)
+    for stride, start, num_three, num_one in COSTS:
+        wanted = [start + k * stride for k in range(WINDOW)]
+        found = needed_of(three, wanted)
+        assert (len(found), len(needed_of(one, wanted))) == (num_three, num_one), (stride, start)
+        assert all(types[frame] != "B" for frame in found if frame not in wanted), (stride, start)
 
 
 @pytest.fixture(params=STRUCTURES, ids=["one layer", "three layers"])

@@ -51,20 +51,23 @@ from torch.utils.data import DataLoader
 from vdata.errors import ConfigError
 with opened({folder!r}) as it:
     next(iter(it))
-    try:
-        next(iter(DataLoader(it, batch_size=None, num_workers=1, multiprocessing_context=sys.argv[1])))
-    except ConfigError as error:
-        print(str(error).splitlines()[-1])
-    print(next(iter(it))["idx"].shape)
+    for start in ("fork", "spawn"):
+        try:
+            next(iter(DataLoader(it, batch_size=None, num_workers=1, multiprocessing_context=start)))
+        except ConfigError as error:
+            print(start, str(error).splitlines()[-1])
+        print(next(iter(it))["idx"].shape)
 """
 
 
-@pytest.mark.parametrize("start", ["fork", "spawn"])
-def test_a_worker_says_that_there_are_to_be_none(folder, start, request):
+def test_a_worker_says_that_there_are_to_be_none(folder, request):
     """In a process of its own: a fork takes the locks of this one's threads along."""
     code = WORKERS.format(tests=str(request.path.parent), folder=str(folder))
-    done = subprocess.run([sys.executable, "-c", code, start], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    said, went_on = done.stdout.splitlines()
-    assert "must be 0: a ClipIterator has threads of its own" in said
-    assert went_on == "torch.Size([4])"
+    lines = done.stdout.splitlines()
+    assert len(lines) == 4
+    for start, said, went_on in zip(("fork", "spawn"), lines[::2], lines[1::2], strict=True):
+        assert said.startswith(start)
+        assert "must be 0: a ClipIterator has threads of its own" in said
+        assert went_on == "torch.Size([4])"

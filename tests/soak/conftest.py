@@ -25,6 +25,8 @@ class Undisturbed:
     """What a build is when nothing happens to it."""
 
     root: Path
+    out: Path
+    """Not to be changed."""
     arguments: tuple[str, ...]
     tars: dict[str, str]
     rows: list[dict[str, Any]]
@@ -75,6 +77,7 @@ def undisturbed(root: Path) -> Iterator[Undisturbed]:
         assert len(found) >= 6
         yield Undisturbed(
             root=root,
+            out=place.out,
             arguments=SETTINGS,
             tars=found,
             rows=rows(place.out),

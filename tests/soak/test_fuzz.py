@@ -141,7 +141,7 @@ def summary(found: dict[str, set[str]]) -> str:
 
 
 def test_forty_hostile_files_end_as_rows(tmp_path, monkeypatch, real_videos):
-    assert_withstands(tmp_path, monkeypatch, 40, 0, real_videos, *settings(**{"limit.cpu_seconds": 5}))
+    assert_withstands(tmp_path, monkeypatch, 40, 0, real_videos, *settings(**{"limit.cpu_seconds": 2}))
 
 
 @pytest.mark.soak

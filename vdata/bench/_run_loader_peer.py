@@ -1,7 +1,8 @@
 """Runs the loader's peers: `python _run_loader_peer.py`, told over its standard input what to do, a line of JSON a command.
 
 Apart from `vdata.bench.loader_peers`, which starts it: a DataLoader forks its workers, which must not happen in a process that
-has run DALI, and the peers' packages lie on this process's path alone. It imports nothing of vdata.
+has run DALI, and the peers' packages lie on this process's path alone. It imports nothing of vdata, and so `Item`, which both
+sides know, is defined here.
 
 A peer is a function from bytes or a path and frame numbers to frames. All of them share the rest: a torch DataLoader with a
 worker a core, crop, resize and flip by torch on uint8 frames, one copy into a float batch. The choices below are the quickest
@@ -51,7 +52,7 @@ class Item(NamedTuple):
     path: str
     offset: int
     size: int
-    """Bytes; 0 is the whole file, which the peer opens itself."""
+    """Bytes from `offset` on; 0 is the whole file, which the peer opens itself."""
     num_frames: int
     width: int
     """Of the picture, whose left upper corner is the frame's."""

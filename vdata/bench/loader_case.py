@@ -17,7 +17,7 @@ WAYS: tuple[tuple[int, Phase, str], ...] = ((1, "any", ""), (3, "any", ""), (3, 
 
 
 def loader_variants(bench: Bench, material: Material, sampling: Sampling, prefix: str) -> Sequence[Variant | Skip]:
-    """ClipIterator on both structures and its limits; the peers, where asked for.
+    """ClipIterator on each structure that there are clips of, and its limits; the peers, where asked for.
 
     Raises:
         ValueError: somebody's frames are not the clip's.
@@ -29,7 +29,7 @@ def loader_variants(bench: Bench, material: Material, sampling: Sampling, prefix
     names = tuple(peer.name for peer in peers if isinstance(peer, Variant))
     # The first of a case is what the others are held against unless they say otherwise; a limit is held against nothing.
     limits, ours = list[Variant](), list[Variant]()
-    for layers, phase, words in WAYS:
+    for layers, phase, words in (way for way in WAYS if way[0] in material.shards):
         folder, view = material.shards[layers], view_of(sampling, phase)
         limit, rgb = (f"{prefix}decode{kind}, layers {layers}{words}" for kind in ("", ", RGB"))
         limits.append(Limit(folder, view, rgb=False).variant(limit, seconds, (limit,)))

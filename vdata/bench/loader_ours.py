@@ -126,6 +126,7 @@ class Limit:
         self._reader, self._decoder, self._converter = Reader(self._clips), Decoder(), Converter()
         self._pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
         self._random = np.random.default_rng(0)
+        self._long = np.flatnonzero(self._clips.num_frames >= view.span)
 
     def run(self, seconds: float) -> Timed:
         """The windows of so many seconds."""
@@ -141,7 +142,7 @@ class Limit:
 
     def _draw(self) -> tuple[Longs, Longs]:
         """Clips and first frames of a batch."""
-        clips = self._random.integers(len(self._clips), size=BATCH_SIZE)
+        clips = self._long[self._random.integers(len(self._long), size=BATCH_SIZE)]
         starts = self._random.integers(self._clips.num_frames[clips] - self._view.span + 1)
         return clips, starts - starts % self._view.stride if self._view.phase == "stride" else starts
 
@@ -165,8 +166,10 @@ def check_frames(folder: Path, sampling: Sampling) -> None:
     """
     plain = Clip("clip", sampling.frames, sampling.stride, size=None, start="centre")
     shards = open_shards(folder)
+    # The loader passes over clips that are shorter than the window.
+    long = np.flatnonzero(shards.index.num_frames >= plain.span)[:4].tolist()
     with ClipIterator(folder, views=(plain,), batch_size=1, train=False) as loader:
-        for number, batch in enumerate(islice(loader, 4)):
+        for number, batch in zip(long, loader, strict=False):
             frames = batch["meta"]["clip"]["frames"][0].tolist()
             wanted = shards[number].frames(frames[0], frames[-1] + 1, sampling.stride)
             if not np.array_equal(batch["clip"][0].numpy(), wanted):

@@ -12,12 +12,13 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import av
 import numpy as np
 import numpy.typing as npt
 
+from vdata.bench._run_loader_peer import Item
 from vdata.bench.case import Bench, Skip, Timed, Variant
 from vdata.bench.loader_material import BATCH_SIZE, Material, Sampling
 from vdata.bench.loader_packets import mean_packets, packet_order
@@ -35,27 +36,6 @@ MOST_DIFFERENT = 0.5
 own, whose conversion might round otherwise. The next frame differs by more than 1 where things move."""
 
 Pixels = npt.NDArray[np.uint8]
-
-
-class Item(NamedTuple):
-    """One video, as the peer's process takes it."""
-
-    path: str
-    offset: int
-    size: int
-    """Bytes from `offset` on; 0 is the whole file."""
-    num_frames: int
-    width: int
-    """Of the picture, whose left upper corner is the frame's."""
-    height: int
-
-    def source(self) -> str | bytes:
-        """The path, or the bytes."""
-        if not self.size:
-            return self.path
-        with Path(self.path).open("rb") as file:
-            file.seek(self.offset)
-            return file.read(self.size)
 
 
 def source_items(material: Material) -> list[Item]:

@@ -11,7 +11,7 @@ import click
 __all__ = ["command"]
 
 BENCH_CASES = ("motion", "load")
-"""Those that take seconds; whole builds and their sources take minutes."""
+"""Those that take the given clips as they are; others build first, which takes minutes."""
 SPLITS = ("train", "test")
 
 
