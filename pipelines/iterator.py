@@ -299,12 +299,15 @@ def _views(method: str | None, views: Sequence[View] | None) -> tuple[View, ...]
 def _units(unit: Literal["clip", "video"], clips: Clips, used: npt.NDArray[np.int64], views: Sequence[View]) -> Units:
     """The units that are long enough for every view."""
     windowed = [view for view in views if isinstance(view, Clip | Motion)]
-    # A clip without frames (a row of text or features) has nothing for any pad to repeat.
+    # A row without frames (text or features) has nothing for any pad to repeat. Whatever else wants pictures or sound names one
+    # of these views.
     span = max(1, least_frames(windowed)) if windowed else 0
     units = make_units(unit, clips, used, span)
     if units.num_short_clips:
+        without = int((clips.num_frames[used] == 0).sum())
+        none = f", {without} of them without any picture," if without else ""
         short = f"{units.num_short_clips} of {len(used)} clips"
-        _log.warning("%s are shorter than the %d frames of a window and left out", short, span)
+        _log.warning("%s are shorter than the %d frames of a window%s and left out", short, span, none)
     check(len(used) > 0, "where", f"{len(clips)} clips", "must leave at least one of them; it leaves none")
     longest = int(clips.num_frames[used].max(initial=0))
     rule = f"has no {unit} left: {len(used)} clips are asked for, windows span {span} frames and the longest clip has {longest}"

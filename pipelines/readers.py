@@ -19,21 +19,24 @@ from vdata.views import Audio, Boxes, Clip, Features, Keyframe, Motion, Numbers,
 
 __all__ = ["READERS", "make_readers"]
 
-READERS: Mapping[type, Callable[[Any, Mapping[str, View]], ViewReader]] = {
+_Maker = Callable[[Any, Mapping[str, View]], ViewReader]
+
+READERS: Mapping[type, _Maker] = {
     Audio: AudioReader,
     Boxes: BoxesReader,
+    Clip: PictureReader,
     Features: FeaturesReader,
+    Keyframe: PictureReader,
     Motion: MotionReader,
     Numbers: NumbersReader,
     Text: TextReader,
     Tracklets: TrackletsReader,
 }
-"""By the view's class, of all but pictures."""
+"""By the view's class."""
 
 
 def make_readers(views: Sequence[View], *, shortcuts: Collection[str]) -> tuple[ViewReader, ...]:
     """A reader for each view; `shortcuts` are done to its pictures on the CPU (see pipelines/convert.py)."""
-    pictures = partial(PictureReader, shortcuts=shortcuts)
-    readers: dict[type, Callable[[Any, Mapping[str, View]], ViewReader]] = {**READERS, Clip: pictures, Keyframe: pictures}
+    makers: dict[type, _Maker] = {**READERS, **dict.fromkeys((Clip, Keyframe), partial(PictureReader, shortcuts=shortcuts))}
     known = {view.name: view for view in views}
-    return tuple(readers[type(view)](view, known) for view in views)
+    return tuple(makers[type(view)](view, known) for view in views)

@@ -18,9 +18,10 @@ from vdata.builder.state import tool_versions
 from vdata.builder.task import TRIES, Postponed
 from vdata.errors import ConfigError, CorruptShardError, DecodeError, MediaError, SchemaMismatchError, UnknownNameError
 from vdata.extract import EXTRACTORS, Extracted
+from vdata.extract.curation import CurationConfig
 from vdata.extract.motion import MotionExtractor
 from vdata.media.motion_codec import INTRA
-from vdata.records import Column
+from vdata.records import Column, FeatureFile, GivenBoxes, Segment, Video
 from vdata.shards.dataset_json import read_dataset_json
 from vdata.shards.layout import committed_shards
 from vdata.shards.read import read_range
@@ -388,3 +389,48 @@ def test_another_python_is_no_other_field(bare, add_here, monkeypatch):
     add_here(bare, "motion")
     monkeypatch.setattr("platform.python_version", lambda: "3.99.0")
     assert add_here(bare, "motion").shards == 0
+
+
+@pytest.mark.parametrize("form", ["tar", "parquet"])
+def test_rows_without_pictures_are_left_alone_by_fields_that_need_them(bare_root, build_listed, add_here, tmp_path, form):
+    folder = build_listed(*bare_root, tmp_path / "shards", ("text",), format=form)
+    before = [sample.row for sample in vdata.open_shards(folder)]
+    report = add_here(folder, "curation")
+    assert (report.tally.clips_planned, report.tally.clips_written, report.tally.clips_failed) == (0, 0, 0)
+    for sample, old in zip(vdata.open_shards(folder), before, strict=True):
+        assert sample.row["fields"] == old["fields"]
+        assert sample.row["motion_score"] is None
+    # A second time nothing is left to do, and what needs no pictures is made for all.
+    assert add_here(folder, "curation").shards == 0
+    assert add_here(folder, "frame_labels").tally.clips_written == len(before)
+    assert add_here(folder, "published").tally.clips_failed == 0
+    found = vdata.open_shards(folder)["features-1-00000"]
+    assert found.features().tolist() == [[1.0] * 4] * 15
+    assert found.frame_labels().tolist() == [0] * 7 + [1] * 8
+    assert verify(folder, decode=True).ok, verify(folder).damaged
+
+
+def test_what_the_dataset_gives_is_added_as_it_is_built(build_listed, make_video, add_here, tmp_path):
+    root = make_video("root/a.mp4", num_frames=40, size=(96, 64)).parent
+    np.save(root / "a.npy", np.arange(80.0).reshape(40, 2))
+    boxes = GivenBoxes.of(np.arange(40) / 25, [[0, 0, 48, 32]] * 40, range(40))
+    video = Video(
+        "a", "a.mp4", boxes=boxes, segments=Segment.runs([0] * 10 + [1] * 30), features=FeatureFile("a.npy"), start_seconds=0.21
+    )
+    fields = ("dataset", "frame_labels", "published")
+    clip = {"short_side": 48, "gop": 6, "seconds": 0.48, "min_seconds": 0.0}
+    built = build_listed(root, [video], tmp_path / "built", fields, clip=clip)
+    added = build_listed(root, [video], tmp_path / "added", (), clip=clip)
+    for name, ext in zip(fields, ("dataset.boxes.npy", "labels.npy", "features.npy"), strict=True):
+        add_here(added, name)
+        assert members(added, ext) == members(built, ext)
+        assert len(members(built, ext)) == 3
+    first = vdata.open_shards(built)["a-00000"]
+    assert first.boxes("dataset")["class"].tolist() == list(range(6, 18)) == (first.features()[:, 0] // 2).tolist()
+    assert first.frame_labels().tolist() == [0] * 4 + [1] * 8
+
+
+def test_published_features_are_not_covered_by_a_network_s(bare_folder):
+    network = Addition("features", CurationConfig(), tool_versions(()), ("features.npy",))
+    with pytest.raises(SchemaMismatchError, match=r"has 'features\.npy' already, not from `vdata add features`"):
+        add([bare_folder], network, run_orders=lambda orders, run: iter(()))

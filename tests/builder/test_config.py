@@ -74,3 +74,12 @@ def test_a_rate_may_be_typed_as_a_number():
     assert resolve("folder", settings=assign(["clip.fps=12.5"])).clip.rate == Fraction(25, 2)
     assert resolve("folder", settings=assign(["clip.fps=25"])).clip.rate == 25
     assert resolve("folder", settings=assign(["clip.fps=30000/1001"])).clip.rate == Fraction(30000, 1001)
+
+
+def test_the_extractor_dataset_is_no_dataset_s_name():
+    """Both have a section of that name; what is saved comes back."""
+    config = resolve("folder", ("dataset",))
+    saved = config.to_mapping()
+    assert (saved["dataset"], saved["extract"]) == ("folder", ["dataset"])
+    settings = {name: value for name, value in saved.items() if name not in ("dataset", "extract")}
+    assert resolve(saved["dataset"], tuple(saved["extract"]), settings) == config

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from vdata.builder.config import resolve
@@ -25,3 +27,13 @@ def test_nothing_is_guessed_where_nothing_is_told(tmp_path):
     config = resolve("folder")
     found = estimate(make_plan(tmp_path, [Video("a", "a.mp4")], config.plan).videos, config, tmp_path)
     assert (found.num_looked_at, found.hours, found.clips) == (0, 0, 0)
+
+
+def test_documents_and_features_are_a_row_each_and_no_video(tmp_path, make_video, bare_root):
+    make_video("a.mp4", num_frames=50)
+    for name in ("all.txt", "f0.npy", "f1.npy", "f2.npy"):
+        (tmp_path / name).write_bytes((bare_root[0] / name).read_bytes())
+    config = resolve("folder", settings={"clip": {"seconds": 1.0}})
+    alone = estimate(make_plan(tmp_path, [Video("a", "a.mp4")], config.plan).videos, config, tmp_path)
+    both = estimate(make_plan(tmp_path, [Video("a", "a.mp4"), *bare_root[1]], config.plan).videos, config, tmp_path)
+    assert both == replace(alone, clips=alone.clips + 8)

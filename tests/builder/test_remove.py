@@ -332,3 +332,12 @@ def test_the_command_reads_keys_from_stdin(out):
     assert keys[0] not in samples(out)
     result = subprocess.run([*command], input="none-00000\n", text=True, capture_output=True, check=False)
     assert (result.returncode, "unknown: none-00000" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("form", ["tar", "parquet"])
+def test_rows_without_pictures_go_like_any_other(bare_root, build_listed, tmp_path, form):
+    folder = build_listed(*bare_root, tmp_path / "shards", ("text", "published"), format=form)
+    remove([folder], keys=["document-1-00000", "features-2-00000"])
+    keys = {sample.key for sample in open_shards(folder)}
+    assert keys == {f"{video.video_id}-00000" for video in bare_root[1]} - {"document-1-00000", "features-2-00000"}
+    assert verify(folder, decode=True).ok, verify(folder).damaged

@@ -2,10 +2,12 @@
 
 import inspect
 import io
+import json
 import sys
 
 import av
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from vdata import open_shards
@@ -14,7 +16,8 @@ from vdata.builder.plan import make_plan
 from vdata.builder.task import Order, build_shard
 from vdata.datasets import DATASETS
 from vdata.extract import EXTRACTORS
-from vdata.shards.rows import read_schema
+from vdata.records import FeatureFile, Video
+from vdata.shards.rows import read_counts, read_schema
 from vdata.shards.schema import cell_names
 
 SMALL = {"clip": {"short_side": 96, "seconds": 1.0}}
@@ -104,3 +107,46 @@ def test_the_cells_are_those_that_the_extractors_declare(build_in):
     folder, _ = build_in("parquet", ("motion",), motion={"form": "vectors"})
     assert cell_names(read_schema(folder, 0)) == ["mp4", "vectors.npz"]
     assert len(open_shards(folder)[0].motion_vectors()) == open_shards(folder)[0].row["num_frames"]
+
+
+def test_rows_without_pictures(bare_folder, bare_root):
+    """In both formats: everything that a row says, and members of nothing but what was extracted."""
+    shards = open_shards(bare_folder)
+    assert len(shards) == len(bare_root[1]) == read_counts(bare_folder, 0)["clips_written"]
+    for video in bare_root[1]:
+        sample = shards[f"{video.video_id}-00000"]
+        row = sample.row
+        nothing = (
+            "num_frames",
+            "width",
+            "height",
+            "init_size",
+            "gop",
+            "fps_num",
+            "start_seconds",
+            "end_seconds",
+            "clip_in_video",
+        )
+        assert {row[name] for name in nothing} == {0}
+        assert (row["codec"], row["structure"], row["fragments"], row["fps_den"], row["has_audio"]) == ("", "", [], 1, False)
+        assert (row["source"], row["label"], row["label_name"]) == (video.source, video.label, video.label_name)
+        # Extractors that need pictures are not named, and their columns are null.
+        assert row["fields"] == ["text", "frame_labels", "published"]
+        assert (row["keyframes"], row["motion_score"], row["blur"]) == (None, None, None)
+        own = ("text.json",) if video.medium == "text" else ("labels.npy", "features.npy")
+        assert tuple(ext for ext in sample.exts if ext != "json") == own
+        if "json" in sample:
+            assert json.loads(sample["json"]) == {name: value for name, value in row.items() if name != "members"}
+
+
+def test_a_source_without_pictures_that_is_not_there_is_a_failure_of_its_own(bare_root, build_listed, tmp_path):
+    root, videos = bare_root
+    gone = [Video("gone", "gone.npy", medium="features", features=FeatureFile("gone.npy"))]
+    gone += [Video("short", "all.txt", medium="text", byte_range=(10, 10**6))]
+    folder = build_listed(root, [*videos, *gone], tmp_path / "out", ("text", "published"))
+    assert len(open_shards(folder)) == len(videos)
+    failed = pq.read_table(folder / "errors.parquet").to_pylist()
+    assert sorted((row["video_id"], row["key"], row["reason"]) for row in failed) == [
+        ("gone", None, "missing"),
+        ("short", None, "bad_range"),
+    ]

@@ -1,4 +1,4 @@
-"""Questions in the published forms of TVQA and TVQA+, true pieces of which are read where they are at hand."""
+"""Questions by video from a file that the user names; how its rows are read is tested beside the parser."""
 
 import json
 from pathlib import Path
@@ -7,107 +7,31 @@ import pytest
 
 from vdata.errors import ConfigError
 from vdata.extract._questions import load_questions
-from vdata.media.text_codec import Question
 
-ANNOTATIONS = Path(__file__).parents[3] / "shared" / "annotations"
-ROW = {
-    "a0": "A martini glass",
-    "a1": "Nachos",
-    "a2": "Her purse",
-    "a3": "Marshall's book",
-    "a4": "A beer bottle",
-    "answer_idx": 4,
-    "q": "What is Robin holding?",
-    "qid": 7,
-    "show_name": "How I Met You Mother",
-    "ts": "1.21-8.49",
-    "vid_name": "met_s06e22_seg01_clip_02",
-}
-ANSWERS = tuple(ROW[f"a{i}"] for i in range(5))
+ROW = {"qid": 7, "q": "What is Robin holding?", "a0": "A glass", "a1": "Nachos", "answer_idx": 1, "ts": "1.21-8.49"}
 
 
-def write(path: Path, *rows: dict, as_list: bool = False) -> str:
-    path.write_text(json.dumps(rows) if as_list else "".join(json.dumps(row) + "\n" for row in rows))
+def write(path: Path, *names: str) -> str:
+    path.write_text("".join(json.dumps(ROW | {"vid_name": name, "qid": i}) + "\n" for i, name in enumerate(names)))
     return str(path)
 
 
-def only(path: str) -> Question:
-    ((question,),) = load_questions(path).values()
-    return question
+def test_questions_are_grouped_by_video_in_their_order(tmp_path):
+    found = load_questions(write(tmp_path / "a.jsonl", "met", "house", "met"))
+    assert {name: [question.id for question in group] for name, group in found.items()} == {"met": ["0", "2"], "house": ["1"]}
 
 
-def test_a_line_of_tvqa(tmp_path):
-    known = Question("7", "What is Robin holding?", ANSWERS, 4, 1.21, 8.49)
-    assert load_questions(write(tmp_path / "train.jsonl", ROW)) == {"met_s06e22_seg01_clip_02": (known,)}
-
-
-def test_the_test_set_has_no_answers(tmp_path):
-    row = {key: value for key, value in ROW.items() if key != "answer_idx"}
-    assert only(write(tmp_path / "test.jsonl", row)).answer is None
-
-
-@pytest.mark.parametrize(
-    ("ts", "span"),
-    [
-        ("NaN-NaN", (None, None)),
-        ("0-5.4", (0.0, 5.4)),
-        ([12.3, 20.11], (12.3, 20.11)),
-        ([20.0, 12.3], (20.0, 20.0)),
-        ("", (None, None)),
-        (None, (None, None)),
-    ],
-)
-def test_spans(tmp_path, ts, span):
-    question = only(write(tmp_path / "a.jsonl", ROW | {"ts": ts}))
-    assert (question.start, question.end) == span
-
-
-def test_a_list_of_tvqa_plus(tmp_path):
-    rows = [ROW | {"answer_idx": "3", "ts": [0.0, 5.4], "bbox": {"1": []}}, ROW | {"qid": 8}]
-    questions = load_questions(write(tmp_path / "plus.json", *rows, as_list=True))
-    assert [(one.id, one.answer) for one in questions[ROW["vid_name"]]] == [("7", 3), ("8", 4)]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{", "neither JSON Lines nor a JSON list"),
-        ('{"qid": 1}', "row 1 of .* is no question of TVQA's .*needs qid"),
-        (json.dumps(ROW) + "\n\n[1]", "row 3"),
-        (json.dumps(ROW | {"ts": "later"}), "row 1"),
-        (json.dumps(ROW | {"answer_idx": 5}), "row 1"),
-        ("[" * 100_000, "neither"),
-        ("\xff", "neither"),
-    ],
-)
-def test_another_file_is_refused_with_its_row(tmp_path, text, message):
-    (tmp_path / "a.jsonl").write_bytes(text.encode("latin-1"))
-    with pytest.raises(ConfigError, match=message):
+def test_errors_name_the_setting(tmp_path):
+    with pytest.raises(ConfigError, match=r"text\.questions: '.*nowhere\.jsonl' cannot be read"):
+        load_questions(str(tmp_path / "nowhere.jsonl"))
+    (tmp_path / "a.jsonl").write_text('{"qid": 1}')
+    with pytest.raises(ConfigError, match=r"text\.questions: row 1 of .* is no question of TVQA's"):
         load_questions(str(tmp_path / "a.jsonl"))
 
 
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(ConfigError, match=r"text\.questions: '.*nowhere\.jsonl' cannot be read"):
-        load_questions(str(tmp_path / "nowhere.jsonl"))
-
-
 def test_a_file_is_read_once_until_it_changes(tmp_path):
-    path = write(tmp_path / "a.jsonl", ROW)
+    path = write(tmp_path / "a.jsonl", "met")
     first = load_questions(path)
     assert load_questions(path) is first
-    write(tmp_path / "a.jsonl", ROW, ROW)
-    assert len(load_questions(path)[ROW["vid_name"]]) == 2
-
-
-@pytest.mark.skipif(not ANNOTATIONS.is_dir(), reason=f"no published annotations at {ANNOTATIONS}")
-def test_true_pieces_of_the_published_files():
-    tvqa = load_questions(str(ANNOTATIONS / "tvqa" / "tvqa_qa_release" / "tvqa_test_public.jsonl"))
-    questions = [question for group in tvqa.values() for question in group]
-    assert len(questions) == 28
-    assert sum(question.start is None for question in questions) == 3
-    assert all(len(question.answers) == 5 and question.answer is None for question in questions)
-    assert tvqa["s03e21_seg02_clip_08"][0].start == 48.62
-    labelled = load_questions(str(ANNOTATIONS / "tvqa_plus" / "tvqa_plus_val.json"))
-    questions = [question for group in labelled.values() for question in group]
-    assert len(questions) == 12
-    assert all(question.answer in range(5) and question.start <= question.end for question in questions)
+    write(tmp_path / "a.jsonl", "met", "met")
+    assert len(load_questions(path)["met"]) == 2

@@ -19,6 +19,7 @@ from vdata.media.clip import EncodedClip
 from vdata.media.config import ClipConfig, LimitConfig
 from vdata.media.cut import cut
 from vdata.media.ffmpeg import binary
+from vdata.media.origin import Origin
 from vdata.media.text_codec import Subtitle, Text, load_text
 from vdata.records import Video
 
@@ -234,3 +235,34 @@ def test_the_subtitle_of_a_real_film(videos_root):
     for clip in cut(path.parent, Video("v", path.name), ClipConfig(short_side=96), LimitConfig()):
         (cue,) = member(clip).subtitles
         assert cue == Subtitle(0.0, 1.234, "This is the first subtitle.", whole=clip.end_seconds >= 1.234)
+
+
+def row_of(root: Path, **video) -> EncodedClip:
+    return EncodedClip.without_pictures(Origin(root, Video("row", "a.txt", **video)))
+
+
+def test_a_document_is_stored_and_its_words_are_counted(tmp_path):
+    (tmp_path / "a.txt").write_text("four words are here\n")
+    found = TextExtractor(TextExtractor.Config())(row_of(tmp_path, medium="text"))
+    assert load_text(found.members["text.json"]) == Text(document="four words are here")
+    assert (found.columns["num_words"], found.columns["text_problem"]) == (4, "")
+
+
+def test_a_document_whose_json_is_too_large_is_told(tmp_path):
+    """Of control characters and quotes the JSON is twice as long."""
+    (tmp_path / "a.txt").write_text('"' * 600_000)
+    found = TextExtractor(TextExtractor.Config())(row_of(tmp_path, medium="text", label_name="a"))
+    assert load_text(found.members["text.json"]) == Text(label="a")
+    assert found.columns["text_problem"].startswith("too_large: the clip's text has 1200")
+
+
+def test_a_row_without_pictures_has_all_that_is_said_of_its_source(tmp_path):
+    (tmp_path / "a.txt").write_text("1 2\n")
+    said = {
+        "subtitles": [{"start": 61.0, "end": 62.0, "text": "late"}],
+        "questions": [{"id": "q", "question": "when?", "start": 5.0, "end": 6.0}],
+    }
+    found = TextExtractor(TextExtractor.Config())(row_of(tmp_path, medium="features", text=said))
+    text = load_text(found.members["text.json"])
+    assert [(cue.start, cue.end, cue.text) for cue in text.subtitles] == [(61.0, 62.0, "late")]
+    assert [(one.start, one.end) for one in text.questions] == [(5.0, 6.0)]

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from vdata.errors import MediaError
-from vdata.extract._video_text import TextSources, video_text
+from vdata.extract._video_text import LARGEST_DOCUMENT, TextSources, video_text
 from vdata.media.origin import Origin
-from vdata.media.text_codec import Question
+from vdata.media.text_codec import Question, Text
 from vdata.records import Video
 
 SOURCES = {"beside": True, "embedded": False, "language": (), "encoding": "cp1252", "subtitles": "", "questions": ()}
@@ -157,3 +157,38 @@ def test_the_clock_is_read_only_where_something_has_times(found, monkeypatch):
     found({"run/a.txt": "caption"}, questions=[{"a": (Question("1", "all of it"),)}])
     with pytest.raises(TypeError):
         found(questions=[{"a": (Question("1", "a part", start=0.0, end=1.0),)}])
+
+
+def of_row(root, source, text=None, **video):
+    """The text of a row without pictures, every source of text asked."""
+    row = Video("row", source, label_name="run", text=text or {}, **video)
+    return video_text(Origin(root, row), TextSources(**SOURCES | {"embedded": True}))
+
+
+@pytest.mark.parametrize("data", ["caf\xe9 \u6df1\r\nsecond line\n".encode(), "\ufeffcaf\xe9 \u6df1\nsecond line".encode()])
+def test_a_document_is_its_source_and_nothing_beside_it(tmp_path, data):
+    (tmp_path / "a.txt").write_bytes(data)
+    (tmp_path / "a.json").write_text('{"caption": "another\'s"}')
+    found = of_row(tmp_path, "a.txt", medium="text")
+    assert found.problems == ()
+    assert found.text == Text(label="run", document="caf\xe9 \u6df1\nsecond line")
+
+
+def test_a_document_is_a_part_of_a_file(tmp_path):
+    (tmp_path / "all.txt").write_bytes(b"first\nsecond\nthird\n")
+    assert of_row(tmp_path, "all.txt", medium="text", byte_range=(6, 6)).text.document == "second"
+
+
+def test_a_document_that_is_too_large_is_told_and_what_is_said_of_it_stays(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"x" * (LARGEST_DOCUMENT + 1))
+    found = of_row(tmp_path, "a.txt", {"caption": "long"}, medium="text")
+    assert (found.text.caption, found.text.document) == ("long", "")
+    assert found.problems == ("too_large: the document: it has 1048577 bytes, at most 1048576 are stored",)
+
+
+def test_features_are_no_caption_and_times_need_no_video(tmp_path):
+    (tmp_path / "a.txt").write_text("1 2 3\n")
+    said = {"subtitles": [{"start": 1, "end": 2, "text": "hello"}]}
+    found = of_row(tmp_path, "a.txt", said, medium="features")
+    assert (found.problems, found.text.caption, found.text.document, found.first_seconds) == ((), "", "", 0.0)
+    assert [cue.text for cue in found.text.subtitles] == ["hello"]

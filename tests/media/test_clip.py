@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from vdata.errors import DecodeError
+from vdata.media.clip import EncodedClip
 from vdata.media.config import ClipConfig, LimitConfig
 from vdata.media.cut import cut
+from vdata.media.origin import Origin
 from vdata.media.structure import STRUCTURES
 from vdata.records import Video
+from vdata.shards.schema import clip_columns
 
 
 @pytest.fixture(params=[{"gop": 6}, {"gop": 12, "layers": 3}], ids=["one layer", "three layers"])
@@ -58,3 +61,11 @@ def test_a_stream_for_motion_of_another_length_is_refused(clip):
 def test_a_frame_that_is_not_there_is_told(clip):
     with pytest.raises(DecodeError, match="frame 99"):
         clip.pictures((0, 99))
+
+
+def test_a_row_without_pictures_is_an_empty_clip_that_goes_with_the_rows_columns():
+    row = EncodedClip.without_pictures(Origin(None, Video("d", "d.txt", medium="text")))
+    assert (row.has_pictures, row.num_frames, row.codec, row.fragments) == (False, 0, "", ())
+    columns = clip_columns(row)
+    assert (columns["codec"], columns["fps_num"], columns["fragments"]) == ("", 0, [])
+    assert None not in columns.values()

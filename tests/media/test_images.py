@@ -14,6 +14,7 @@ from vdata.errors import OpenError
 from vdata.media.config import ClipConfig, LimitConfig
 from vdata.media.cut import cut
 from vdata.media.images import join_images
+from vdata.media.origin import Origin
 from vdata.media.probe import probe
 from vdata.media.source import SourceFile, open_video, source_bytes
 from vdata.records import Video
@@ -73,6 +74,14 @@ def test_the_file_need_not_be_asked_what_it_is(tmp_path, folder):
     """What the images say of themselves is what ffmpeg says of the file."""
     with open_video(tmp_path, folder, LimitConfig()) as file:
         assert probe(file, LimitConfig()) == probe(SourceFile(file.name, file.file), LimitConfig())
+
+
+def test_another_reader_of_the_open_file_knows_it_too(tmp_path, folder):
+    with open_video(tmp_path, folder, LimitConfig()) as file:
+        origin = Origin(tmp_path, folder, LimitConfig(), file)
+        with origin.opened() as again:
+            assert again.images == file.images is not None
+            assert again.file.fileno() != file.file.fileno()
 
 
 @pytest.mark.parametrize(("orientation", "size"), [(1, (80, 64)), (3, (80, 64)), (6, (64, 80)), (8, (64, 80))])

@@ -76,3 +76,11 @@ def test_times_are_checked_where_they_are_made():
         Subtitle(math.nan, 1.0, "x")
     with pytest.raises(ConfigError, match="must not be before its start"):
         text_of({"subtitles": [{"start": 2, "end": 1, "text": "x"}]})
+
+
+def test_a_document_is_there_only_where_there_is_one():
+    text = Text(label="a", document="two words")
+    assert load_text(dump_text(text)) == text
+    assert json.loads(dump_text(text))["document"] == "two words"
+    assert "document" not in json.loads(dump_text(Text(label="a")))
+    assert text.num_words == 2

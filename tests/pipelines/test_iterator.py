@@ -20,7 +20,7 @@ from pipelines import ClipIterator
 from pipelines.weights import Shares
 from vdata.errors import ConfigError, ShardError, UnknownNameError
 from vdata.methods import METHODS
-from vdata.views import Augment, Clip
+from vdata.views import Augment, Clip, Features, Motion, Numbers, Text
 
 PAIR = (
     Clip("v0", frames=4, stride=4, size=32, augment=Augment()),
@@ -476,3 +476,59 @@ def test_cuda_without_a_gpu_is_one_line(iterate):
     with pytest.raises(ConfigError, match=r"device .*needs an NVIDIA GPU"):
         iterate(device="cuda")
     assert "Video_0 (gpu)" in iterate().describe("cuda")
+
+
+def words(batch, row):
+    """The text of a row's tokens, which are bytes plus 1."""
+    return bytes((batch["text"][row][batch["text_mask"][row]] - 1).tolist()).decode()
+
+
+@pytest.mark.parametrize("unit", ["clip", "video"])
+def test_documents_alone_are_samples_too(bare_folder, bare_root, unit):
+    said = {f"{video.video_id}-00000": video for video in bare_root[1]}
+    content = (bare_root[0] / "all.txt").read_bytes()
+    views = (Text(fields=("document",), tokens=32), Numbers("u", shape=(2,)))
+    settings = {"views": views, "batch_size": 2, "unit": unit, "where": "num_words > 0", "drop_last": False}
+    with ClipIterator(bare_folder, **settings) as it:
+        batches = list(it)
+        found = {key: words(batch, row) for batch in batches for row, key in enumerate(it.keys(batch["idx"]))}
+    assert [len(batch["idx"]) for batch in batches] == [2, 2, 1]
+    places = {key: said[key].byte_range for key in found}
+    assert found == {key: content[start : start + size].decode() for key, (start, size) in places.items()}
+    assert len(found) == 5
+    assert all(batch["label"].tolist() == [said[key].label for key in it.keys(batch["idx"])] for batch in batches)
+
+
+@pytest.mark.parametrize("unit", ["clip", "video"])
+def test_features_alone_are_samples_too(bare_folder, unit):
+    views = (Features(frames=8, sampler="even"),)
+    with ClipIterator(bare_folder, views=views, batch_size=3, unit=unit, where="feature_dim == 4", train=False) as it:
+        (batch,) = it
+        numbers = [int(key.split("-")[1]) for key in it.keys(batch["idx"])]
+    assert sorted(numbers) == [0, 1, 2]
+    assert (batch["features"] == torch.tensor(numbers)[:, None, None]).all()
+    assert batch["features"].shape == (3, 8, 4)
+    assert (batch["features_time"].diff() > 0).all()
+
+
+@pytest.mark.parametrize("unit", ["clip", "video"])
+@pytest.mark.parametrize("kind", [Clip, Motion])
+def test_rows_without_pictures_are_left_out_where_a_view_wants_some(mixed_folder, bare_folder, caplog, kind, unit):
+    view = kind(frames=4, stride=1, size=32, pad="loop", start="uniform")
+    with ClipIterator(mixed_folder, views=(view, Text()), batch_size=2, unit=unit, drop_last=False) as it:
+        keys = [key for batch in it for key in it.keys(batch["idx"])]
+    clips = {"clip": ["00000", "00001"], "video": ["00000"]}[unit]
+    assert {key for key in keys if "short" in key} == {f"short-{clip}" for clip in clips}
+    assert len(keys) == {"clip": 5, "video": 2}[unit]
+    assert "5 of 10 clips are shorter than the 1 frames of a window, 5 of them without any picture, and left out" in caplog.text
+    with pytest.raises(ConfigError, match=rf"has no {unit} left: 8 clips are asked for, .* the longest clip has 0"):
+        ClipIterator(bare_folder, views=(view,), batch_size=2, unit=unit)
+
+
+def test_text_draws_from_clips_and_documents_alike(mixed_folder):
+    with ClipIterator(mixed_folder, views=(Text(fields=("document", "label")),), batch_size=10, train=False) as it:
+        (batch,) = it
+        found = {key: words(batch, row) for row, key in enumerate(it.keys(batch["idx"]))}
+    assert found["document-3-00000"] == "four words are here b"
+    assert found["long-00002"] == "long"
+    assert len(found) == 10

@@ -15,7 +15,7 @@ import torch
 from pipelines import ClipIterator
 from pipelines.weights import Shares
 from vdata.methods import METHODS
-from vdata.views import Augment, Boxes, Clip, Keyframe, Motion
+from vdata.views import Augment, Boxes, Clip, Keyframe, Motion, Text
 
 SIZE = 32
 GLOBAL_BATCH = 4
@@ -229,3 +229,20 @@ def test_a_run_goes_on_in_a_new_process(long_folder, request):
     done = subprocess.run([sys.executable, "-c", code, state], capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.split() == [hashlib.sha256(one).hexdigest() for one in expected]
+
+
+@pytest.mark.parametrize("unit", ["clip", "video"])
+def test_rows_without_pictures_go_on_where_they_stopped(mixed_folder, unit):
+    settings = {"views": (Text(fields=("document", "label")),), "batch_size": 2, "unit": unit, "seed": 5}
+    with ClipIterator(mixed_folder, **settings) as it:
+        expected = [batch["text"] for _ in range(2) for batch in it]
+    with ClipIterator(mixed_folder, **settings) as it:
+        stream = iter(it)
+        for _ in range(2):
+            next(stream)
+        state = json.loads(json.dumps(it.state_dict()))
+    with ClipIterator(mixed_folder, **settings) as it:
+        it.load_state_dict(state)
+        rest = [batch["text"] for _ in range(2) for batch in it]
+    assert len(rest) == len(expected) - 2
+    assert all(torch.equal(one, other) for one, other in zip(rest, expected[2:], strict=True))

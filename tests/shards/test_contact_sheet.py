@@ -153,3 +153,29 @@ def test_frames_are_chosen_by_number_or_step_and_no_more_than_fit(sample_of):
         SheetConfig(frames=(1,), every=2)
     with pytest.raises(CorruptShardError, match=r"text\.json"):
         contact_sheet(sample_of(text_json=b'{"number":1}'))
+
+
+def test_a_document_is_a_page_of_words(bare_folder, monkeypatch):
+    written = []
+    monkeypatch.setattr("vdata.shards.contact_sheet.write", lambda page, text, *place, **settings: written.append(text))
+    shards = open_shards(bare_folder)
+    for every in (0, 4):
+        contact_sheet(shards["document-3-00000"], SheetConfig(every=every))
+        assert written[1].startswith("no picture   0 frames/s   0 frames   from 0.00 s   text.json")
+        assert written[2:] == ["label: b", "four words are here"]
+        written.clear()
+    contact_sheet(shards["features-0-00000"])
+    assert "features.npy" in written[1]
+    with pytest.raises(ConfigError, match=r"frames \(0\) must lie in \[0, 0\)"):
+        contact_sheet(shards["document-3-00000"], SheetConfig(frames=(0,)))
+
+
+def test_a_long_document_is_wrapped_and_cut(bare_folder, monkeypatch):
+    written = []
+    monkeypatch.setattr("vdata.shards.contact_sheet.write", lambda page, text, *place, **settings: written.append(text))
+    monkeypatch.setattr("vdata.shards.read.load_text", lambda member: Text(document="word " * 2000))
+    contact_sheet(open_shards(bare_folder)["document-3-00000"])
+    # 16 words of 5 letters in a line of 84; the row's label and 125 lines in 24.
+    assert written[3] == " ".join(["word"] * 17)
+    assert written[-1] == "... and 96 lines more"
+    assert len(written) == 2 + 24

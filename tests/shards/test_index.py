@@ -289,3 +289,13 @@ def test_a_row_file_of_other_columns_is_refused(shard_folder):
     with pytest.raises(SchemaMismatchError, match="no column 'init_size'"):
         open_index(shard_folder)
     assert "init_size" in {column.name for column in COLUMNS}
+
+
+def test_an_index_of_rows_without_a_video_alone_is_opened_and_not_remade(bare_folder, monkeypatch):
+    write_index(bare_folder)
+    monkeypatch.setattr("vdata.shards.index.write_index", None)
+    index = open_index(bare_folder)
+    assert len(index) == 8
+    assert set(index.mp4_file.tolist()) == {-1}
+    assert index.fragment_start.tolist() == [0] * 9
+    assert {len(index.mp4_place(i).fragment_size) for i in range(8)} == {0}

@@ -75,3 +75,14 @@ def test_remote_shards_are_described_as_the_local_ones(write_shards, tmp_path, p
     assert describe("memory://pre/data/train")[0]["clips"] == 6
     with pytest.raises(ShardError, match="there are no shards in 'memory://pre/none'"):
         describe("memory://pre/none")
+
+
+def test_rows_without_pictures_have_no_size_and_no_hours(bare_folder, mixed_folder):
+    facts = describe_folder(bare_folder)
+    assert (facts["clips"], facts["frames"], facts["hours"], facts["coded_sizes"]) == (8, 0, 0.0, {})
+    assert facts["megabytes"]["mp4"] == 0
+    assert facts["columns"]["motion_score"] == {"null": 8}
+    mixed = describe_folder(mixed_folder)
+    assert (mixed["clips"], mixed["frames"], mixed["coded_sizes"]) == (10, 60, {"64x48": 5})
+    assert mixed["columns"]["motion_score"]["null"] == 5
+    json.dumps([facts, mixed])

@@ -179,3 +179,10 @@ def test_two_processes_open_at_once_and_fetch_once(indexed, on_s3, wire, tmp_pat
     assert [process.communicate(timeout=60)[0].strip() for process in running] == ["[30, 12, 7, 1, 13, 24]"] * 2
     assert wire.upstream.count(b"/num_frames.npy http/1.1\r\n") == 1
     assert len([path for path in (tmp_path / "cache").iterdir() if path.is_dir()]) == 1
+
+
+def test_shards_without_a_video_are_read_over_there_too(bare_folder, put):
+    write_index(bare_folder)
+    remote, local = open_shards(put(bare_folder)), open_shards(bare_folder)
+    assert [sample.row for sample in remote] == [sample.row for sample in local]
+    assert remote["document-1-00000"].text() == local["document-1-00000"].text()

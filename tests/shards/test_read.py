@@ -13,6 +13,7 @@ from vdata.media.box_codec import boxes_of, dump_boxes
 from vdata.media.config import ClipConfig, LimitConfig
 from vdata.media.cut import cut
 from vdata.media.motion_codec import dump_grid, dump_vectors
+from vdata.media.text_codec import Text
 from vdata.records import Column, Video
 from vdata.shards import ShardWriter, open_shards, row_schema
 from vdata.shards.amend import FieldWriter
@@ -198,3 +199,36 @@ def test_boxes_of_one_source_or_of_all(shard_folder):
     assert np.array_equal(sample.boxes(), np.concatenate([parts["slic"], parts["person"]]))
     with pytest.raises(SchemaMismatchError, match=r"has no 'detector\.boxes\.npy', .*`vdata add detector"):
         sample.boxes("detector")
+
+
+def test_rows_without_pictures(bare_folder, bare_root):
+    shards = open_shards(bare_folder)
+    for video in bare_root[1]:
+        sample = shards[f"{video.video_id}-00000"]
+        for asked in (sample.frames, lambda sample=sample: sample.frames(0, 0), lambda sample=sample: sample.keyframe(0)):
+            with pytest.raises(SchemaMismatchError, match=rf"'{sample.key}' has no pictures, only .*num_frames > 0"):
+                asked()
+        for asked, field in ((sample.motion, "motion"), (sample.boxes, "slic"), (sample.audio, "audio")):
+            with pytest.raises(SchemaMismatchError, match=f"vdata add {field}"):
+                asked()
+        assert repr(sample).startswith(f"<Sample '{sample.key}': 0 frames; ")
+        if video.medium == "text":
+            text = (bare_root[0] / "all.txt").read_bytes()[slice(video.byte_range[0], sum(video.byte_range))].decode()
+            assert sample.text() == Text(label=video.label_name, document=text)
+        else:
+            number = int(video.video_id[-1])
+            count = 10 + 5 * number
+            assert sample.features().tolist() == [[number] * 4] * count
+            assert sample.frame_labels().tolist() == [0] * (count // 2) + [1] * (count - count // 2)
+            assert sample.text() == Text()
+
+
+def test_a_filter_keeps_them_apart(mixed_folder, bare_folder):
+    assert len(open_shards(mixed_folder)) == 10
+    clips = open_shards(mixed_folder, where="num_frames > 0")
+    assert [len(sample.frames()) for sample in clips] == [12] * 5
+    assert {sample.text().document != "" for sample in open_shards(mixed_folder, where="codec == ''")} == {True}
+    # A column that only pictures have is null for the others, which no filter by it chooses.
+    assert len(open_shards(mixed_folder, where="motion_score >= 0")) == 5
+    assert len(open_shards(mixed_folder, where="not motion_score >= 0")) == 0
+    assert len(open_shards(bare_folder, where="feature_dim == 4")) == 3

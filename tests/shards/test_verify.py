@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import tarfile
 
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from vdata.errors import SchemaMismatchError, ShardError
-from vdata.shards import open_index, row_schema, write_index
+from vdata.shards import open_index, open_shards, row_schema, write_index
 from vdata.shards.dataset_json import DatasetJson, write_dataset_json
 from vdata.shards.removed import RemovedClip, note_removed
 from vdata.shards.rows import read_rows, write_rows
@@ -295,3 +296,20 @@ def test_the_hashes_are_those_of_the_files(complete):
         assert {f"{sums.stem}{suffix}" for suffix in (".tar", ".idx", ".parquet", ".errors.parquet")} == set(read_sums(sums))
         for name, digest in read_sums(sums).items():
             assert hashlib.sha256((complete / name).read_bytes()).hexdigest() == digest
+
+
+def test_rows_without_pictures_are_whole_and_their_damage_is_named(bare_folder, mixed_folder, tmp_path):
+    for folder in (bare_folder, mixed_folder):
+        report = verify(folder, decode=True)
+        assert report.ok, report.damaged
+    shutil.copytree(bare_folder, tmp_path / "copy")
+    sample = open_shards(tmp_path / "copy")["document-1-00000"]
+    (member,) = (member for member in sample.row["members"] if member["name"] == "text.json")
+    path = tmp_path / "copy" / member["file"]
+    data = bytearray(path.read_bytes())
+    data[member["offset"] + 5] ^= 1
+    path.write_bytes(data)
+    damaged = verify(tmp_path / "copy").damaged
+    assert any(member["file"] in damage.what for damage in damaged)
+    # A row file that differs from its hash is read no further than it can be relied on.
+    assert member["file"].endswith(".parquet") or any(damage.key == sample.key for damage in damaged)

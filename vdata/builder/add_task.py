@@ -85,6 +85,9 @@ def add_to_shard(order: AddOrder, extractor: Extractor) -> Tally | Postponed:
         has = read_added(order.folder, order.shard) if order.keep else {}
         work = _Addition(order, writer, extractor, journal)
         for row in writer.rows:
+            if extractor.needs_pictures and not row["codec"]:
+                # A document, or features: it has nothing of which the field could be made.
+                continue
             if order.name in has and order.name in row["fields"]:
                 writer.keep(order.folder, row)
                 continue

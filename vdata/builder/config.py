@@ -68,11 +68,12 @@ class BuildConfig:
         sections = {name: to_mapping(config) for name, config in self.own.items()}
         fixed = {"clip": self.clip, "limit": self.limit, "plan": self.plan}
         return {
+            # First: the extractor `dataset`, which has no settings, must not take the place of the dataset's name.
+            **sections,
             "dataset": self.dataset,
             "extract": list(self.extract),
             "format": self.format,
             **{name: to_mapping(config) for name, config in fixed.items()},
-            **sections,
         }
 
 

@@ -41,17 +41,19 @@ def estimate(planned: Sequence[PlannedVideo], config: BuildConfig, root: Root) -
     Source: our own choice: seconds a byte over a sample of the plan, which is in random order.
     """
     films = [item for item in planned if item.part == 0]
+    # The others, as documents, are a row each and cost next to nothing.
+    videos = [item for item in films if item.video.has_pictures]
     seconds, looked_at, size = 0.0, 0, 0
-    for item in films[:NUM_LOOKED_AT]:
+    for item in videos[:NUM_LOOKED_AT]:
         told = _seconds(item, config, root)
         if told > 0:
             seconds, looked_at, size = seconds + told, looked_at + 1, size + item.source_bytes
-    total = seconds / size * sum(item.source_bytes for item in films) if size else 0.0
+    total = seconds / size * sum(item.source_bytes for item in videos) if size else 0.0
     pixels = (config.clip.short_side / 256) ** 2
     return Estimate(
         num_looked_at=looked_at,
         hours=total / 3600,
-        clips=math.ceil(max(total / config.clip.seconds, len(films) if total else 0)),
+        clips=math.ceil(max(total / config.clip.seconds, len(videos) if total else 0)) + len(films) - len(videos),
         bytes=int(total * _CLIP_BYTES * pixels),
         core_hours=total / _CORE_RATE / 3600,
     )

@@ -87,14 +87,16 @@ def read_csv(dataset: str, path: Path, columns: Iterable[str]) -> Iterator[dict[
     yield from reader
 
 
-def read_json(dataset: str, path: Path, kind: type[T]) -> T:
+def read_json(dataset: str, path: Path, kind: type[T], hook: Callable[[dict[str, Any]], Any] | None = None) -> T:
     """The content of a JSON file, which must be a `list` or a `dict`.
 
+    `hook` makes of each object, the innermost first, what is kept of it: a file of a million objects needs the memory.
+
     Raises:
-        ConfigError: it is no JSON, or of another kind.
+        ConfigError: it is no JSON, or of another kind, or `hook` raised ValueError.
     """
     try:
-        found = json.loads(read_text(dataset, path))
+        found = json.loads(read_text(dataset, path), object_hook=hook)
     except ValueError as error:
         fail_file(dataset, path, str(error), "it must be JSON: take the published file")
     except RecursionError:

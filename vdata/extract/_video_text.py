@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from vdata.errors import ConfigError, MediaError
 from vdata.extract._questions import Questions
+from vdata.media.document import LARGEST_DOCUMENT, read_document
 from vdata.media.origin import Origin
 from vdata.media.probe import probe
 from vdata.media.source import open_source
@@ -57,17 +58,22 @@ def video_text(origin: Origin, sources: TextSources) -> VideoText:
     container; the caption from the dataset, NAME.txt, NAME.json and NAME.info.json; tags from the dataset and these two.
     Questions of the named files follow those of the dataset.
 
+    Of a row without pictures nothing is looked for beside its source or in it: NAME.txt may be the document, or the features.
+
     Raises:
         MediaError: a limit of time or memory was reached; retryable. What is unreadable otherwise is told in `problems`.
     """
+    pictures = origin.video.has_pictures
+    sources = replace(sources, beside=sources.beside and pictures, embedded=sources.embedded and pictures)
     search = _Search(origin, sources)
     said = search.said()
     caption, tags = search.described() if sources.beside and not (said.caption and said.tags) else _NOTHING
     questions = (*said.questions, *search.questions())
     subtitles = search.subtitles(said.subtitles)
-    text = Text(origin.video.label_name, said.caption or caption, said.tags or tags, subtitles, questions)
+    document = said.document or search.document()
+    text = Text(origin.video.label_name, said.caption or caption, said.tags or tags, subtitles, questions, document, said.other)
     timed = bool(subtitles) or any(question.start is not None for question in questions)
-    return VideoText(text, _first_seconds(origin) if timed else 0.0, tuple(search.problems))
+    return VideoText(text, _first_seconds(origin) if timed and pictures else 0.0, tuple(search.problems))
 
 
 class _Search:
@@ -110,6 +116,17 @@ class _Search:
                 found = self._tried(partial(_description, data), suffix, _NOTHING)
                 caption, tags = caption or found[0], tags or found[1]
         return caption, tags
+
+    def document(self) -> str:
+        """The source itself, where that is text."""
+
+        def read() -> str:
+            with self._origin.opened() as file:
+                if file.num_bytes > LARGEST_DOCUMENT:
+                    raise MediaError("too_large", f"it has {file.num_bytes} bytes, at most {LARGEST_DOCUMENT} are stored")
+                return read_document(file.file.read(), self._origin.video.source, self._sources.encoding)
+
+        return self._tried(read, "the document", "") if self._origin.video.medium == "text" else ""
 
     @property
     def _name(self) -> str:

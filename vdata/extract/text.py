@@ -18,6 +18,7 @@ from vdata.extract import EXTRACTORS, Extracted
 from vdata.extract._questions import load_questions
 from vdata.extract._video_text import TextSources, VideoText, video_text
 from vdata.media.clip import EncodedClip
+from vdata.media.document import LARGEST_DOCUMENT
 from vdata.media.text_codec import Question, Subtitle, Text, dump_text
 from vdata.records import Column, Field, Video, printable
 
@@ -25,7 +26,7 @@ __all__ = ["TextConfig", "TextExtractor"]
 
 T = TypeVar("T", Subtitle, Question)
 
-_LARGEST_MEMBER = 2**20
+_LARGEST_MEMBER = LARGEST_DOCUMENT
 """Bytes of JSON of one clip: a cue that lasts for a whole film would be written into every clip of it."""
 _LONGEST_PROBLEM = 300
 _FIELD = Field(
@@ -36,12 +37,13 @@ _FIELD = Field(
     "seconds from the clip's first frame",
     "`label`, `caption`, `tags`; `subtitles`: start, end, text, whole; `questions`: id, question, answers, answer (index or "
     "null), start, end, whole. What overlaps the clip is here with its own times, negative or beyond the clip's end where it is "
-    "not `whole`. Absent where a clip has no text at all.",
+    "not `whole`; `document`: the text that a row without a video is, no key elsewhere; `other`: what else its table says, by "
+    "column, no key where that is nothing. Absent where a clip has no text at all.",
 )
 _COLUMNS = (
     Column("num_subtitles", pa.int32(), "Subtitles that overlap the clip."),
     Column("num_questions", pa.int32(), "Questions about the clip's seconds, or about the whole video."),
-    Column("num_words", pa.int32(), "Words, between blanks, of the caption and the clip's subtitles."),
+    Column("num_words", pa.int32(), "Words, between blanks, of the caption, the document and the clip's subtitles."),
     Column("text_problem", pa.string(), "What text of the video could not be read, and why; empty when all was well."),
 )
 
@@ -159,7 +161,12 @@ class _Timeline:
         self._subtitle_spans, self._question_spans = _spans(found.text.subtitles), _spans(found.text.questions)
 
     def of(self, clip: EncodedClip) -> Text:
-        """The text of a clip's seconds: what overlaps [start, end), a moment where it lies in it, and what has no times."""
+        """The text of a clip's seconds: what overlaps [start, end), a moment where it lies in it, and what has no times.
+
+        A row without pictures has no seconds, and so all of the text, with the times that the dataset gives.
+        """
+        if not clip.has_pictures:
+            return self._text
         shift = self._first_seconds - clip.origin.video.start_seconds
         edges = _microseconds(clip.start_seconds + shift), _microseconds(clip.end_seconds + shift)
         subtitles = _within(self._text.subtitles, self._subtitle_spans, edges)

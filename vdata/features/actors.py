@@ -32,7 +32,8 @@ def feature_addition(settings: Mapping[str, Any]) -> Addition:
     """
     config = pinned(from_mapping(FeaturesConfig, settings, "features."))
     window_view(config, load_checkpoint(Path(config.checkpoint)).config)
-    return Addition("features", config, _tools())
+    # By its member, shards that have published features are known before a network has run.
+    return Addition("features", config, _tools(), ("features.npy",))
 
 
 def run_on_actors(orders: Sequence[AddOrder], run: RunConfig) -> Iterator[tuple[AddOrder, Tally]]:

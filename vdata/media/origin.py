@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vdata.errors import MediaError, OpenError
@@ -47,7 +47,7 @@ class Origin:
             return
         # A second description of the same file: it may be a download without a name. A dup would share the position.
         with Path(f"/proc/self/fd/{self.file.file.fileno()}").open("rb") as file:
-            yield SourceFile(self.file.name, file)
+            yield replace(self.file, file=file)
 
     def beside(self, suffix: str) -> bytes | None:
         """The content of the file beside the source whose name ends in `suffix` in place of the source's extension.

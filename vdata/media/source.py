@@ -182,16 +182,17 @@ def _close(fetched: Future[IO[bytes]]) -> None:
         fetched.result().close()
 
 
-def _status(root: Path, source: str) -> tuple[Path, os.stat_result]:
-    """The path that a source stands for, with its status."""
-    path = local_path(source) or root / source
+def _status(root: Path, source: str) -> tuple[str, os.stat_result]:
+    """The path that a source stands for, with its status. Strings: a Path for each of 240,000 sources takes 2 s."""
+    path = os.path.join(root, local_path(source) or source)  # noqa: PTH118 - see above
     try:
-        return path, path.stat()
+        return path, os.stat(path)  # noqa: PTH116 - see above
     except NotADirectoryError:
         if not root.is_file():
             raise
         # The root is a list: what it names lies in its folder.
-        return root.parent / source, (root.parent / source).stat()
+        path = os.path.join(root.parent, source)  # noqa: PTH118 - see above
+        return path, os.stat(path)  # noqa: PTH116 - see above
 
 
 def _open_local(root: Path, source: str) -> IO[bytes]:
@@ -201,7 +202,7 @@ def _open_local(root: Path, source: str) -> IO[bytes]:
         path, status = _status(root, source)
         if not stat.S_ISREG(status.st_mode):
             raise OpenError("not_regular", f"'{name}' is no regular file")
-        return path.open("rb")
+        return open(path, "rb")  # noqa: PTH123 - a path as _status gives it; the caller closes it
     except OSError as error:
         raise OpenError("missing", f"'{name}' cannot be opened: {error.strerror}") from error
     except ValueError as error:
@@ -217,9 +218,11 @@ def _open_images(root: Root, video: Video) -> Iterator[SourceFile]:
 
 
 def _image_bytes(root: Root, video: Video) -> Iterator[tuple[str, bytes]]:
+    offset, num_bytes = video.byte_range or (0, -1)
     for path in video.frames:
         with open_source(root, path) as image:
-            yield image.name, image.file.read()
+            image.file.seek(offset)
+            yield image.name, image.file.read(num_bytes)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from vdata.config import check, from_mapping
@@ -72,11 +72,20 @@ class Text:
     subtitles: tuple[Subtitle, ...] = ()
     """By their start. One that reaches over a clip's edge is in both clips: `start >= 0` holds in one of them."""
     questions: tuple[Question, ...] = ()
+    document: str = ""
+    """The text itself, of a row that is one and has no pictures."""
+    other: Mapping[str, str] = field(default_factory=dict)
+    """What else the dataset says, by its own names: the further columns of a user's table."""
+
+    def __post_init__(self) -> None:
+        """Checks that all else is text."""
+        for name, value in self.other.items():
+            check(isinstance(value, str), f"other.{name}", value, "must be text")
 
     @property
     def num_words(self) -> int:
-        """Words, between blanks, of the caption and the subtitles."""
-        return sum(len(text.split()) for text in (self.caption, *(cue.text for cue in self.subtitles)))
+        """Words, between blanks, of the caption, the document and the subtitles."""
+        return sum(len(text.split()) for text in (self.caption, self.document, *(cue.text for cue in self.subtitles)))
 
 
 def text_of(values: Mapping[str, Any]) -> Text:
@@ -89,8 +98,12 @@ def text_of(values: Mapping[str, Any]) -> Text:
 
 
 def dump_text(text: Text) -> bytes:
-    """UTF-8 JSON with sorted keys and no blanks. Equal texts give equal bytes. A lone surrogate becomes a question mark."""
-    plain = json.dumps(asdict(text), ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    """UTF-8 JSON with sorted keys and no blanks. Equal texts give equal bytes. A lone surrogate becomes a question mark.
+
+    There is no key `document` or `other` where there is none: nearly all rows are clips without.
+    """
+    values = {key: value for key, value in asdict(text).items() if value or key not in ("document", "other")}
+    plain = json.dumps(values, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
     return plain.encode("utf-8", "replace")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,7 +36,8 @@ _GREY = (170, 170, 170)
 _MARGIN, _LINE, _WAVE = 6, 17, 56
 """Pixels: around everything; of a line of text; of the strip of sound."""
 _COLUMNS = 4
-_MOST_LINES = 24
+_MOST_LINES, _LETTERS = 24, 84
+"""Of words; letters in a line of a document, which fill the smallest width."""
 _SHORT_SIDE = 256
 _SHORTEST, _LONGEST = 192, 512
 """Pictures whose short side lies between are shown as they are, others are scaled to _SHORT_SIDE."""
@@ -97,7 +99,7 @@ class _Sheet:
         room = width - 2 * _MARGIN
         write(heading, f"{sample.key}   {row['source']}", _MARGIN, _LINE, width=room)
         fps = row["fps_num"] / max(row["fps_den"], 1)
-        size = f"{row['picture']['width']} x {row['picture']['height']}" if row["picture"] else "no picture"
+        size = f"{row['picture']['width']} x {row['picture']['height']}" if row["num_frames"] else "no picture"
         facts = f"{size}   {fps:.6g} frames/s   {row['num_frames']} frames   from {row['start_seconds']:.2f} s"
         write(heading, f"{facts}   {' '.join(sample.exts)}", _MARGIN, 2 * _LINE, _GREY, room)
         x = _MARGIN
@@ -207,6 +209,7 @@ def _text_lines(text: Text, label: str) -> Iterator[str]:
     """What is said of the clip, a line each."""
     known = {"label": text.label or label, "caption": text.caption, "tags": ", ".join(text.tags)}
     yield from (f"{name}: {' '.join(value.split())}" for name, value in known.items() if value)
+    yield from textwrap.wrap(text.document, _LETTERS)
     for cue in text.subtitles:
         spoken = " / ".join(cue.text.split("\n"))
         yield f"{cue.start:.2f} - {cue.end:.2f} s: {spoken}"

@@ -93,8 +93,10 @@ duration. The picture is the rectangle `picture` of the coded frame; what lies r
 
 As the extractors' default settings make them. `motion.form=vectors` stores `.vectors.npz` in place of `.motion.npz`.
 `--keyframes jpeg` adds `.keyframes.mjpeg`, the keyframes as JPEGs one behind the other, and the column `keyframe_jpegs`, the
-byte range of each. `vdata add features` adds `.features.npy`, float16 `(T', D)`, and the columns `feature_dim`, D, and
-`feature_stride`: row i is of the frames around frame i * `feature_stride`.
+byte range of each. `vdata add features` makes `.features.npy`, which `published` makes of a dataset's own, by a network: float16
+`(T', D)`, where row i is of the frames around frame i * `feature_stride`.
+
+A row without a video, as a document or features alone, has no `.mp4`: `num_frames` is 0, `codec` empty, `fragments` too.
 
 {members}
 

@@ -67,7 +67,9 @@ def describe_folder(folder: Folder, where: Where | None = None) -> dict[str, Any
     selection = select(index, where) if where is not None else None
     chosen = np.arange(len(index)) if selection is None else np.flatnonzero(selection.chosen)
     labels, num_frames = index.label[chosen], index.num_frames[chosen]
-    sides = zip(index.width[chosen].tolist(), index.height[chosen].tolist(), strict=True)
+    # Rows without an MP4, as documents, have no size.
+    coded = chosen[num_frames > 0]
+    sides = zip(index.width[coded].tolist(), index.height[coded].tolist(), strict=True)
     return {
         "folder": str(folder),
         "dataset": content.dataset if content else "",

@@ -24,6 +24,7 @@ from vdata.media.audio_codec import load_flac
 from vdata.media.box_codec import Boxes, load_boxes
 from vdata.media.decode import decode_frames, decode_keyframe
 from vdata.media.feature_codec import load_features
+from vdata.media.label_codec import FrameLabels, load_labels
 from vdata.media.motion_codec import load_grid, load_vectors
 from vdata.media.text_codec import Text, load_text
 from vdata.media.tracklet_codec import Tracklets, load_tracklets
@@ -172,8 +173,10 @@ class Sample:
 
         Raises:
             ConfigError: a frame outside the clip.
+            SchemaMismatchError: the row has no pictures: it is a document, or features.
             CorruptShardError: the bytes do not decode.
         """
+        self._check_pictures()
         num_frames = self.row["num_frames"]
         stop = num_frames if stop is None else stop
         check(0 <= start <= stop <= num_frames, "frames", (start, stop), f"must lie in [0, {num_frames}] of clip '{self.key}'")
@@ -194,8 +197,10 @@ class Sample:
 
         Raises:
             ConfigError: the clip has no keyframe k.
+            SchemaMismatchError: the row has no pictures, as with `frames`.
             CorruptShardError: the bytes do not decode.
         """
+        self._check_pictures()
         count = len(self.row["fragments"])
         check(0 <= k < count, "keyframe", k, f"must lie in [0, {count}) of clip '{self.key}'")
         keyframes = self.row.get("keyframes")
@@ -280,13 +285,30 @@ class Sample:
             return Text()
         return load_text(self._field("text.json", "text"))
 
+    def frame_labels(self) -> FrameLabels:
+        """The class of each frame, int32 (T,), -1 for none; names are in the shards' `classes["frame"]`, if the dataset has them.
+
+        Raises:
+            SchemaMismatchError: the shards hold no labels of frames.
+        """
+        return load_labels(self._field("labels.npy", "frame_labels"))
+
     def features(self) -> npt.NDArray[np.float16]:
         """What a network made of the frames, float16 (T', D): row i is centred on frame i * row["feature_stride"].
+
+        Published features are read alike; of a row without pictures they stand for themselves.
 
         Raises:
             SchemaMismatchError: the shards hold no features.
         """
         return load_features(self._field("features.npy", "features --checkpoint RUN/checkpoint.pt"))
+
+    def _check_pictures(self) -> None:
+        if not self.row["codec"]:
+            members = ", ".join(self._members)
+            raise SchemaMismatchError(
+                f"sample '{self.key}' has no pictures, only {members}: `where=\"num_frames > 0\"` chooses clips"
+            )
 
     def _field(self, ext: str, field: str) -> bytes:
         if ext not in self._members:

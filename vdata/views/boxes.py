@@ -30,7 +30,7 @@ class Boxes:
     num: int = 8
     """N."""
     sources: tuple[str, ...] = ("random",)
-    """Extractors whose boxes are taken (slic, felzenszwalb, person, detector); `random` is drawn here and stored nowhere."""
+    """Whose stored boxes are taken (slic, felzenszwalb, person, detector, dataset); `random` is drawn here and stored nowhere."""
     frame: Literal["centre", "random", "nearest", "all"] = "centre"
     """Which of the view's frames; `nearest`: the one closest in time to a frame of `pair`, in the middle of what the two views
     share if they overlap. Stored boxes come from the frame of the same clip nearest to it that has any: boxes are stored on

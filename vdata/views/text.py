@@ -8,7 +8,7 @@ from vdata.config import check
 
 __all__ = ["FIELDS", "Text"]
 
-FIELDS = ("label", "caption", "tags", "subtitles", "questions", "answers")
+FIELDS = ("label", "caption", "tags", "subtitles", "questions", "answers", "document")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from pipelines.samples import Samples, put
 from pipelines.views.boxes import BoxesDraw, BoxesReader, nearest_places
 from vdata.errors import ConfigError, CorruptShardError, SchemaMismatchError
 from vdata.media.box_codec import boxes_of, dump_boxes
+from vdata.records import GivenBoxes, Video
 from vdata.views import Augment, Boxes, Clip, check_views
 
 SIZE = (96, 64)
@@ -380,3 +381,19 @@ def test_the_loader_s_boxes_lie_around_what_its_pictures_show(make_folder, make_
                     found.append(iou(batch["boxes"][row, 0].numpy(), around))
     assert len(found) > 15
     assert np.mean(found) > 0.9
+
+
+def test_boxes_of_a_dataset_come_from_a_build_on_every_frame(build_listed, make_video, tmp_path):
+    """They move by a pixel of the source a frame; the clip has half its size."""
+    root = make_video("root/a.mp4", num_frames=24, size=(128, 96)).parent
+    corners = np.array([[8 + i, 16, 40 + i, 80] for i in range(24)])
+    given = GivenBoxes.of(np.arange(24) / 25, corners, 7)
+    folder = build_listed(root, [Video("a", "a.mp4", boxes=given)], tmp_path / "out", ("dataset",))
+    view = Boxes(num=2, sources=("dataset",), frame="all", reach=0)
+    with ClipIterator(folder, views=(Clip(frames=6, stride=3, size=48, augment=None), view), batch_size=1) as it:
+        batch = next(iter(it))
+    crop = batch["meta"]["clip"]["crop"][0].numpy() * 2
+    sides = np.stack([corners[frame] for frame in batch["meta"]["boxes"]["frames"][0].tolist()])
+    expected = (sides - np.tile(crop[:2], 2)) / np.tile(crop[2:] - crop[:2], 2)
+    assert np.allclose(batch["boxes"][0, :, 0].numpy(), expected.clip(0, 1)[:, [1, 0, 3, 2]], atol=1e-5)
+    assert batch["boxes_mask"][0].tolist() == [[True, False]] * 6

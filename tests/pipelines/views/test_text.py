@@ -67,6 +67,11 @@ def test_parts_come_in_the_asked_order_joined_by_a_blank(read, fields, words):
     assert (batch["text"][~batch["text_mask"]] == 0).all()
 
 
+def test_a_document_is_a_part_like_any_other(read):
+    batch, _, _ = read(Text(fields=("document", "label"), tokens=20), Stored(label="x", document="plain words"))
+    assert told(batch["text"], batch["text_mask"]) == "plain words x"
+
+
 def test_empty_parts_leave_no_blank_and_no_text_leaves_no_token(read):
     batch, _, _ = read(Text(fields=("label", "caption", "tags")), Stored(tags=("x",)))
     assert told(batch["text"], batch["text_mask"]) == "x"
