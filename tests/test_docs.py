@@ -12,9 +12,10 @@ from vdata.builder import resolve
 from vdata.builder.plan import make_plan
 from vdata.builder.task import Order, build_shard
 from vdata.datasets import DATASETS
+from vdata.datasets._page import page
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = {path.stem for path in (ROOT / "vdata/cli").glob("[!_]*.py")}
+COMMANDS = {path.stem.replace("_", "-") for path in (ROOT / "vdata/cli").glob("[!_]*.py")}
 
 
 def blocks(name, language):
@@ -23,8 +24,12 @@ def blocks(name, language):
 
 def test_readme_names_every_command_and_no_other():
     text = (ROOT / "README.md").read_text()
-    named = set(re.findall(r"`vdata (\w+)", text)) | set(re.findall(r"^\.venv/bin/vdata (\w+)", text, re.MULTILINE))
+    named = set(re.findall(r"`vdata ([\w-]+)", text)) | set(re.findall(r"^\.venv/bin/vdata ([\w-]+)", text, re.MULTILINE))
     assert named == COMMANDS
+
+
+def test_the_page_of_datasets_is_the_one_that_the_code_makes():
+    assert (ROOT / "docs/datasets.md").read_text() == page(), "run `make docs`"
 
 
 def test_make_targets_in_the_texts_exist():

@@ -144,7 +144,8 @@ class Video:
     frame_rate: Fraction = Fraction(0)
     """How many of `frames` make a second; positive where there are any."""
     byte_range: tuple[int, int] | None = None
-    """Offset and size of the part of `source` that is meant, as a member of a tar or a line; None is the whole file."""
+    """Offset and size of the part of `source`, or of its one image, that is meant, as a member of a tar or a line; None is the
+    whole file."""
     boxes: GivenBoxes | None = None
     """Boxes that the dataset gives; the extractor `dataset` stores them."""
     segments: tuple[Segment, ...] = ()

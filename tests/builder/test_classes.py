@@ -30,5 +30,5 @@ def test_every_dataset_says_what_it_is():
         assert isinstance(about, About)
         assert "ROOT" in about.layout
         assert about.layout.endswith("\n")
-        assert max(map(len, about.layout.splitlines())) <= 120
+        assert max(map(len, about.layout.splitlines())) <= 130
         assert Path(about.layout.split()[0])

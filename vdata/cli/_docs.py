@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vdata.datasets._page import page
 from vdata.extract import EXTRACTORS
 from vdata.shards.describe import readme
 
@@ -21,6 +22,7 @@ def shards_readme() -> str:
 def write_docs(root: Path) -> None:
     """Writes the generated files below the repository's root."""
     (root / "shards/README.md").write_text(shards_readme(), encoding="utf-8")
+    (root / "docs/datasets.md").write_text(page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

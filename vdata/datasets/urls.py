@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from vdata.datasets import DATASETS, About, Classes
-from vdata.datasets._layout import check_split, label_indices, path_id
+from vdata.datasets._layout import check_split, label_indices
+from vdata.datasets._locations import Location, Schemes
 from vdata.errors import ConfigError
-from vdata.media.remote import check_scheme
-from vdata.media.source import is_remote
-from vdata.media.url import is_url, without_secrets
+from vdata.media.url import is_url
 from vdata.records import Column, Skipped, Video, readable
 
 __all__ = ["UrlList", "UrlListConfig"]
@@ -83,12 +82,11 @@ class UrlList:
         if not lines:
             raise ConfigError(f"urls: '{root}' has no line that names a video; --root must be {_EXPECTED}")
         labels = label_indices(line.label_name for line in lines)
-        known: dict[str, bool] = {}
-        seen: set[str] = set()
+        schemes, seen = Schemes(), set[str]()
         for line in lines:
-            fault = _fault(line, known, seen)
-            seen.add(line.source)
-            yield Skipped(line.shown, *fault) if fault else _video(line, labels)
+            fault = _fault(line, schemes, seen)
+            seen.add(line.location.source)
+            yield Skipped(line.location.shown, *fault) if fault else _video(line, labels)
 
     def classes(self, root: Path) -> Classes:
         """Nothing: the classes are those of the videos."""
@@ -101,19 +99,9 @@ class _Line:
     """One line that names something."""
 
     number: int
-    name: str
+    location: Location
     label_name: str
     num_columns: int
-
-    @property
-    def shown(self) -> str:
-        """The name as it may be stored."""
-        return readable(without_secrets(self.name) if is_url(self.name) else self.name)
-
-    @property
-    def source(self) -> str:
-        """What two lines of one video share: of a URL the part without secrets, of a path its bytes."""
-        return self.shown if is_url(self.name) else self.name
 
 
 def _check_list(path: Path) -> None:
@@ -128,29 +116,26 @@ def _lines(content: bytes) -> Iterator[_Line]:
         if not text.strip() or text.lstrip().startswith("#"):
             continue
         name, *columns = text.split("\t")
-        yield _Line(number, name.strip() if is_url(name.strip()) else name, "".join(columns[:1]).strip(), 1 + len(columns))
+        location = Location(name.strip() if is_url(name.strip()) else name)
+        yield _Line(number, location, "".join(columns[:1]).strip(), 1 + len(columns))
 
 
-def _fault(line: _Line, known: dict[str, bool], seen: set[str]) -> tuple[str, str] | None:
-    """Reason and message where a line is not built. `known` remembers schemes."""
+def _fault(line: _Line, schemes: Schemes, seen: set[str]) -> tuple[str, str] | None:
+    """Reason and message where a line is not built."""
     if line.num_columns > 2:  # noqa: PLR2004 - name and class
         return "bad_line", f"line {line.number} has {line.num_columns} columns; write NAME, or NAME<TAB>CLASS"
-    if line.source in seen:
+    if line.location.source in seen:
         return "listed_twice", f"line {line.number} names it once more, but for what may be secret in a URL"
-    if is_remote(Path(), line.name):
-        scheme = line.name.partition("://")[0]
-        if scheme not in known:
-            known[scheme] = check_scheme(line.name)
-        if not known[scheme]:
-            return "bad_url", f"line {line.number}: nothing reads '{scheme}://'; write https, s3, gs ... or a path"
+    if fault := schemes.fault(line.location):
+        return "bad_url", f"line {line.number}: {fault}"
     return None
 
 
 def _video(line: _Line, labels: dict[str, int]) -> Video:
     return Video(
-        video_id=line.shown if is_url(line.name) else path_id(line.name),
-        source=line.source,
+        video_id=line.location.video_id,
+        source=line.location.source,
         label=labels[line.label_name],
         label_name=readable(line.label_name),
-        location=line.name if line.source != line.name else "",
+        location=line.location.location,
     )
