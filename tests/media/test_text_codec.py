@@ -84,3 +84,12 @@ def test_a_document_is_there_only_where_there_is_one():
     assert json.loads(dump_text(text))["document"] == "two words"
     assert "document" not in json.loads(dump_text(Text(label="a")))
     assert text.num_words == 2
+
+
+def test_what_else_a_dataset_says_is_text_by_name():
+    text = Text(caption="a", other={"mood": "good", "camera": "7"})
+    assert load_text(dump_text(text)) == text
+    assert json.loads(dump_text(text))["other"] == {"camera": "7", "mood": "good"}
+    assert "other" not in json.loads(dump_text(Text(caption="a")))
+    with pytest.raises(ConfigError, match=r"other\.n \(1\) must be text"):
+        text_of({"other": {"n": 1}})

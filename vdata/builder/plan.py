@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from operator import attrgetter
 
 import numpy as np
 
@@ -26,6 +27,9 @@ FEWEST_SHARDS = 16
 """A dataset that would fill fewer shards gets smaller ones, so that its build has work for a machine's cores."""
 _FEWEST_BYTES_A_SECOND = 50_000
 """A film of fewer, 400 kbit/s, is not looked for when films are divided: that would open nearly every file of a dataset."""
+
+_PLACE = attrgetter("video_id", "source")
+"""What videos are sorted by."""
 
 Seconds = Callable[[Video], float]
 """How long a video says it is, without decoding it; 0 where it does not say."""
@@ -94,9 +98,9 @@ def make_plan(root: Root, listed: Iterable[Video | Skipped], config: PlanConfig,
     `seconds` is asked only about files that are large enough to be a film which no task should cut alone.
     """
     entries = list(listed)
-    videos = sorted((entry for entry in entries if isinstance(entry, Video)), key=lambda video: (video.video_id, video.source))
+    videos = sorted((entry for entry in entries if isinstance(entry, Video)), key=_PLACE)
     order = np.random.default_rng(config.seed).permutation(len(videos))
-    chosen = [videos[i] for i in (order[: config.limit] if config.limit else order)]
+    chosen = [videos[i] for i in order[: config.limit or None].tolist()]
     skipped = tuple(entry for entry in entries if isinstance(entry, Skipped))
     return Plan(_dealt(root, chosen, config, seconds), skipped)
 
@@ -104,7 +108,7 @@ def make_plan(root: Root, listed: Iterable[Video | Skipped], config: PlanConfig,
 def extend_plan(root: Root, plan: Plan, new: Sequence[Video], config: PlanConfig, seconds: Seconds = lambda _: 0.0) -> Plan:
     """The plan with new videos in new shards behind the old ones, which stay as they are."""
     first_video = max((planned.video_index for planned in plan.videos), default=-1) + 1
-    videos = sorted(new, key=lambda video: (video.video_id, video.source))
+    videos = sorted(new, key=_PLACE)
     order = np.random.default_rng([config.seed, first_video]).permutation(len(videos))
     dealt = _dealt(root, [videos[i] for i in order], config, seconds)
     moved = tuple(replace(item, shard=item.shard + plan.num_shards, video_index=item.video_index + first_video) for item in dealt)
@@ -154,13 +158,13 @@ def _dealt(root: Root, videos: Sequence[Video], config: PlanConfig, seconds: Sec
     # A task is full by its bytes, or by its minutes where a film says how long it is.
     shard_bytes = min(config.shard_mb * 1e6, max(sum(sizes) / FEWEST_SHARDS, 1e6))
     parts = [
-        (PlannedVideo(0, i, size, video, part, num_parts), max(size / num_parts / shard_bytes, 1.0 if num_parts > 1 else 0.0))
+        (i, size, video, part, num_parts)
         for i, (video, size) in enumerate(zip(videos, sizes, strict=True))
         for num_parts in [_num_parts(video, size, config, seconds)]
         for part in range(num_parts)
     ]
-    shards = _deal([fill for _, fill in parts])
-    return tuple(replace(planned, shard=shard) for (planned, _), shard in zip(parts, shards, strict=True))
+    shards = _deal(max(size / num_parts / shard_bytes, 1.0 if num_parts > 1 else 0.0) for _, size, _, _, num_parts in parts)
+    return tuple(PlannedVideo(shard, *planned) for shard, planned in zip(shards, parts, strict=True))
 
 
 def _num_parts(video: Video, size: int, config: PlanConfig, seconds: Seconds) -> int:
@@ -171,7 +175,7 @@ def _num_parts(video: Video, size: int, config: PlanConfig, seconds: Seconds) ->
     return max(1, math.ceil(min(seconds(video), wanted) / config.part_seconds))
 
 
-def _deal(fills: Sequence[float]) -> list[int]:
+def _deal(fills: Iterable[float]) -> list[int]:
     """The shard of each video by what share of a shard it fills: the next one starts when the present one has its fill."""
     shards, shard, filled = [], 0, 0.0
     for fill in fills:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import asdict
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, fields
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from vdata.builder.plan import Plan, PlannedVideo
@@ -18,6 +22,8 @@ from vdata.records import FeatureFile, GivenBoxes, Segment, Skipped, Video, read
 from vdata.shards.layout import PLAN_FILE, replacing
 
 __all__ = ["read_plan", "video_columns", "write_plan"]
+
+T = TypeVar("T")
 
 
 def video_columns(video: Video) -> dict[str, Any]:
@@ -35,9 +41,11 @@ def video_columns(video: Video) -> dict[str, Any]:
 
 def write_plan(folder: Path, plan: Plan) -> None:
     """Saves the plan as plan.parquet, whole or not at all."""
-    rows = [_row(planned) for planned in plan.videos] + [_skipped_row(item) for item in plan.skipped]
-    with replacing(folder / PLAN_FILE) as path:
-        pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), path, compression="zstd")
+    with replacing(folder / PLAN_FILE) as path, pq.ParquetWriter(path, _SCHEMA, compression="zstd") as file:
+        for videos in _batches(plan.videos):
+            file.write_batch(_video_batch(videos))
+        for skipped in _batches(plan.skipped):
+            file.write_batch(_skipped_batch(skipped))
 
 
 def read_plan(folder: Path) -> Plan | None:
@@ -45,14 +53,19 @@ def read_plan(folder: Path) -> Plan | None:
     path = folder / PLAN_FILE
     if not path.exists():
         return None
-    rows = pq.read_table(path).to_pylist()
-    videos = tuple(_planned(row) for row in rows if not row["skip_reason"])
-    skipped = tuple(
-        Skipped(row["source"], row["skip_reason"], row["skip_message"], row["video_id"]) for row in rows if row["skip_reason"]
-    )
-    return Plan(videos, skipped)
+    videos: list[PlannedVideo] = []
+    skipped: list[Skipped] = []
+    kept: dict[Any, Any] = {}
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(_ROWS_AT_ONCE):
+            is_video = pc.equal(batch["skip_reason"], "")
+            videos += _planned_videos(batch.filter(is_video), kept)
+            skipped += _skipped_entries(batch.filter(pc.invert(is_video)))
+    return Plan(tuple(videos), tuple(skipped))
 
 
+_ROWS_AT_ONCE = 20_000
+"""Rows that are taken apart or put together in one step, column by column: ten times faster than row by row, in little memory."""
 _FACT = pa.struct([("name", pa.string()), ("integer", pa.int64()), ("real", pa.float64()), ("text", pa.string())])
 _SCHEMA = pa.schema(
     [
@@ -91,82 +104,138 @@ _SCHEMA = pa.schema(
 )
 
 
-def _row(planned: PlannedVideo) -> dict[str, Any]:
-    video = planned.video
-    return {
-        "shard": planned.shard,
-        "video_index": planned.video_index,
-        "source_bytes": planned.source_bytes,
-        "part": planned.part,
-        "num_parts": planned.num_parts,
-        **video_columns(video),
-        "path": None if readable(video.source) == video.source else os.fsencode(video.source),
-        "num_bytes": video.num_bytes,
-        "start_seconds": video.start_seconds,
-        "end_seconds": video.end_seconds,
-        "facts": [_fact(name, value) for name, value in video.facts.items()],
-        "text": json.dumps(video.text, ensure_ascii=False) if video.text else None,
-        **_media_columns(video),
-        "skip_reason": "",
-        "skip_message": "",
+def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[start : start + _ROWS_AT_ONCE] for start in range(0, len(items), _ROWS_AT_ONCE))
+
+
+def _batch(columns: Mapping[str, pa.Array | Sequence[Any]], num_rows: int) -> pa.RecordBatch:
+    """Rows of plan.parquet; a column that is not named is null."""
+    arrays = [
+        value if isinstance(value := columns.get(field.name), pa.Array) else _array(value, field.type, num_rows)
+        for field in _SCHEMA
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=_SCHEMA)
+
+
+def _array(values: Sequence[Any] | None, kind: pa.DataType, num_rows: int) -> pa.Array:
+    return pa.nulls(num_rows, kind) if values is None else pa.array(values, kind)
+
+
+def _video_batch(planned: Sequence[PlannedVideo]) -> pa.RecordBatch:
+    videos = [item.video for item in planned]
+    sources = [readable(video.source) for video in videos]
+    empty = [""] * len(videos)
+    columns = {
+        "shard": [item.shard for item in planned],
+        "video_index": [item.video_index for item in planned],
+        "source_bytes": [item.source_bytes for item in planned],
+        "part": [item.part for item in planned],
+        "num_parts": [item.num_parts for item in planned],
+        "video_id": [video.video_id for video in videos],
+        "source": sources,
+        "path": [
+            None if text == video.source else os.fsencode(video.source) for text, video in zip(sources, videos, strict=True)
+        ],
+        "num_bytes": [video.num_bytes for video in videos],
+        "split": [video.split for video in videos],
+        "splits": [video.splits for video in videos],
+        "label": [video.label for video in videos],
+        "labels": [video.labels for video in videos],
+        "label_name": [video.label_name for video in videos],
+        "start_seconds": [video.start_seconds for video in videos],
+        "end_seconds": [video.end_seconds for video in videos],
+        "facts": _facts_array([video.facts for video in videos]),
+        "text": [json.dumps(video.text, ensure_ascii=False) if video.text else None for video in videos],
+        **_media_columns(videos),
+        "skip_reason": empty,
+        "skip_message": empty,
     }
+    return _batch(columns, len(videos))
 
 
-def _media_columns(video: Video) -> dict[str, Any]:
+def _media_columns(videos: Sequence[Video]) -> dict[str, Sequence[Any]]:
     """What only some datasets have: null where a video is an ordinary file, so that a row costs nothing."""
     return {
-        "medium": video.medium,
-        "frames": [os.fsencode(name) for name in video.frames] or None,
-        "rate_num": video.frame_rate.numerator,
-        "rate_den": video.frame_rate.denominator,
-        "byte_range": video.byte_range,
-        "boxes": asdict(video.boxes) if video.boxes else None,
-        "segments": [asdict(segment) for segment in video.segments] or None,
-        "features": asdict(video.features) if video.features else None,
+        "medium": [video.medium for video in videos],
+        "frames": [[os.fsencode(name) for name in video.frames] or None for video in videos],
+        "rate_num": [video.frame_rate.numerator for video in videos],
+        "rate_den": [video.frame_rate.denominator for video in videos],
+        "byte_range": [video.byte_range for video in videos],
+        "boxes": [asdict(video.boxes) if video.boxes else None for video in videos],
+        "segments": [[asdict(segment) for segment in video.segments] or None for video in videos],
+        "features": [asdict(video.features) if video.features else None for video in videos],
     }
 
 
-def _media(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The way back."""
-    return {
-        "medium": row["medium"],
-        "frames": tuple(os.fsdecode(name) for name in row["frames"] or ()),
-        "frame_rate": Fraction(row["rate_num"], row["rate_den"]),
-        "byte_range": tuple(row["byte_range"]) if row["byte_range"] else None,
-        "boxes": GivenBoxes(**row["boxes"]) if row["boxes"] else None,
-        "segments": tuple(Segment(**segment) for segment in row["segments"] or ()),
-        "features": FeatureFile(**row["features"]) if row["features"] else None,
+def _facts_array(facts: Sequence[Mapping[str, int | float | str]]) -> pa.Array:
+    """Each fact in the column of its type: Parquet's columns have one type, a dataset's facts have three."""
+    names = [name for each in facts for name in each]
+    values = [value for each in facts for value in each.values()]
+    columns = [
+        pa.array(names, pa.string()),
+        pa.array([value if isinstance(value, int) else None for value in values], pa.int64()),
+        pa.array([None if isinstance(value, int | str) else value for value in values], pa.float64()),
+        pa.array([value if isinstance(value, str) else None for value in values], pa.string()),
+    ]
+    offsets = np.cumsum([0, *map(len, facts)], dtype=np.int32)
+    return pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(columns, fields=list(_FACT)))
+
+
+def _skipped_batch(skipped: Sequence[Skipped]) -> pa.RecordBatch:
+    none, zero = [-1] * len(skipped), [0] * len(skipped)
+    columns = {
+        **dict.fromkeys(("shard", "video_index"), none),
+        **dict.fromkeys(("source_bytes", "part", "num_parts"), zero),
+        "source": [item.source for item in skipped],
+        "video_id": [item.video_id for item in skipped],
+        "skip_reason": [item.reason for item in skipped],
+        "skip_message": [item.message for item in skipped],
     }
+    return _batch(columns, len(skipped))
 
 
-def _skipped_row(item: Skipped) -> dict[str, Any]:
-    empty = {"shard": -1, "video_index": -1, "source_bytes": 0, "part": 0, "num_parts": 0}
-    names = {"source": item.source, "video_id": item.video_id}
-    return {**empty, **names, "skip_reason": item.reason, "skip_message": item.message}
+def _skipped_entries(batch: pa.RecordBatch) -> Iterator[Skipped]:
+    return map(Skipped, *(batch[name].to_pylist() for name in ("source", "skip_reason", "skip_message", "video_id")))
 
 
-def _fact(name: str, value: float | str) -> dict[str, Any]:
-    """A fact in the column of its type: Parquet's columns have one type, a dataset's facts have three."""
-    kind = "text" if isinstance(value, str) else "integer" if isinstance(value, int) else "real"
-    return {"name": name, kind: value}
+def _planned_videos(batch: pa.RecordBatch, kept: dict[Any, Any]) -> Iterator[PlannedVideo]:
+    """The rows of videos; `kept` holds values that many of them share, each once."""
+    rows = {name: _values(batch[name]) for name in batch.schema.names if name != "facts"}
+    for name in ("split", "label_name", "medium"):
+        rows[name] = [kept.setdefault(value, value) for value in rows[name]]
+    for name in ("splits", "labels"):
+        rows[name] = [kept.setdefault(value, value) for value in map(tuple, rows[name])]
+    paths = zip(rows["source"], rows["path"], strict=True)
+    rates = zip(rows["rate_num"], rows["rate_den"], strict=True)
+    columns = rows | {
+        "source": [text if path is None else os.fsdecode(path) for text, path in paths],
+        "facts": _facts(batch["facts"]),
+        "text": [json.loads(text) if text else {} for text in rows["text"]],
+        "frames": [tuple(os.fsdecode(name) for name in names or ()) for names in rows["frames"]],
+        "frame_rate": [kept.get(rate) or kept.setdefault(rate, Fraction(*rate)) for rate in rates],
+        "byte_range": [tuple(found) if found else None for found in rows["byte_range"]],
+        "boxes": [GivenBoxes(**found) if found else None for found in rows["boxes"]],
+        "segments": [tuple(Segment(**segment) for segment in found or ()) for found in rows["segments"]],
+        "features": [FeatureFile(**found) if found else None for found in rows["features"]],
+        # Never stored: it may be secret.
+        "location": [""] * len(batch),
+    }
+    videos = map(Video, *(columns[field.name] for field in fields(Video)))
+    return map(PlannedVideo, rows["shard"], rows["video_index"], rows["source_bytes"], videos, rows["part"], rows["num_parts"])
 
 
-def _planned(row: dict[str, Any]) -> PlannedVideo:
-    kinds = ("integer", "real", "text")
-    facts = {fact["name"]: next(fact[kind] for kind in kinds if fact[kind] is not None) for fact in row["facts"]}
-    video = Video(
-        video_id=row["video_id"],
-        source=row["source"] if row["path"] is None else os.fsdecode(row["path"]),
-        split=row["split"],
-        splits=tuple(row["splits"]),
-        label=row["label"],
-        labels=tuple(row["labels"]),
-        label_name=row["label_name"],
-        start_seconds=row["start_seconds"],
-        end_seconds=row["end_seconds"],
-        facts=facts,
-        text=json.loads(row.get("text") or "{}"),
-        **_media(row),
-        num_bytes=row["num_bytes"],
-    )
-    return PlannedVideo(row["shard"], row["video_index"], row["source_bytes"], video, row["part"], row["num_parts"])
+def _values(column: pa.Array) -> list[Any]:
+    """The values of a column. Through NumPy: pyarrow's own way takes a multiple of the time, and is needed for few types."""
+    if column.null_count == len(column):
+        return [None] * len(column)
+    if column.null_count or pa.types.is_nested(column.type):
+        return list(column.to_pylist())
+    return list(column.to_numpy(zero_copy_only=False).tolist())
+
+
+def _facts(column: pa.Array) -> Iterator[dict[str, int | float | str]]:
+    offsets, flat = _values(column.offsets), column.values
+    names = [sys.intern(name) for name in _values(flat.field("name"))]
+    kinds = zip(*(_values(flat.field(kind)) for kind in ("integer", "real", "text")), strict=True)
+    values = [text if integer is None and real is None else real if integer is None else integer for integer, real, text in kinds]
+    return (dict(zip(names[start:stop], values[start:stop], strict=True)) for start, stop in pairwise(offsets))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -79,12 +80,15 @@ def read_csv(dataset: str, path: Path, columns: Iterable[str]) -> Iterator[dict[
     Raises:
         ConfigError: the header lacks one of `columns`, or the file cannot be read.
     """
-    reader = csv.DictReader(read_text(dataset, path).splitlines(), restval="", skipinitialspace=True)
+    reader = csv.DictReader(io.StringIO(read_text(dataset, path), newline=""), restval="", skipinitialspace=True)
     missing = [name for name in columns if name not in (reader.fieldnames or ())]
     if missing:
         header = ",".join(reader.fieldnames or ()) or "an empty file"
         fail_file(dataset, path, header, f"the first line must name the columns {', '.join(columns)}", 1)
-    yield from reader
+    try:
+        yield from reader
+    except csv.Error as error:
+        fail_file(dataset, path, str(error), "it must be CSV: take the published file", reader.line_num)
 
 
 def read_json(dataset: str, path: Path, kind: type[T], hook: Callable[[dict[str, Any]], Any] | None = None) -> T:

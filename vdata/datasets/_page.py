@@ -22,28 +22,31 @@ vdata build --dataset kinetics400 --root /data/k400 --out shards/kinetics400
 vdata check-leaks shards/kinetics400/train shards/ucf101/test
 ```
 
-Point `--root` at what you have downloaded and unpacked; nothing needs to be renamed or converted first. Nothing is downloaded for
-you, and no dataset comes with vdata. A root that is laid out otherwise is answered with what was looked for, what was found and the
-layout expected. A video that an annotation names and the disk does not have is counted, listed in `errors.parquet` with the reason
-`missing`, and stops nothing.
+Point `--root` at what you have downloaded and unpacked; nothing needs to be renamed or converted first. Nothing is downloaded
+for you, and no dataset comes with vdata. A root that is laid out otherwise is answered with what was looked for, what was found
+and the layout expected. A video that an annotation names and the disk does not have is counted, listed in `errors.parquet` with
+the reason `missing`, and stops nothing.
 
 What the annotations say travels with the shards, so that training and evaluation need the shards alone:
 
 | In the rows | What it is |
 |---|---|
-| `label`, `label_name`, `labels` | The class by its 0-based index, its name as the owners spell it, and all indices where a video has several |
-| `split`, `splits` | The split that was built, and every official list that names the video: `train1`, `test2`, `query`, `gallery` |
+| `label`, `label_name`, `labels` | The class: index from 0, name as the owners spell it, all indices where there are several |
+| `split`, `splits` | The split that was built; every official list that names the video, as `train1`, `test2`, `query` |
 | `video_id`, `source` | The owners' own id, and the path below the root |
 | further columns | What one dataset alone has, such as `pid` and `camid`: `vdata datasets NAME` lists them |
 | `classes.json` | Beside the rows: the names by index of every numbering, `vdata.open_shards(path).classes["label"]` |
 
-Some datasets say more than a class. It is stored by extractors that run without being asked for: `text` (captions, tags, subtitles,
-questions), `dataset` (boxes that somebody drew, as `dataset.boxes.npy`), `frame_labels` (a class a frame, as `labels.npy`) and
-`published` (features that somebody has published, as `features.npy`). See [fields.md](fields.md).
+Another fold needs no other build: `where="'train2' in splits"` over the folders of both splits reads fold 2
+([filters.md](filters.md)).
+
+Some datasets say more than a class. It is stored by extractors that run without being asked for: `text` (captions, tags,
+subtitles, questions), `dataset` (boxes that somebody drew, as `dataset.boxes.npy`), `frame_labels` (a class a frame, as
+`labels.npy`) and `published` (features that somebody has published, as `features.npy`). See [fields.md](fields.md).
 
 Frame folders and image sequences go through the same transcode as videos: their images become packets of a temporary file that
-ffmpeg reads under the same limits. A picture alone is a clip of one frame, a person's sequence of crops is one clip, and a document,
-or features without their video, are rows without an MP4 (`num_frames` 0, `codec` empty).
+ffmpeg reads under the same limits. A picture alone is a clip of one frame, a person's sequence of crops is one clip, and a
+document, or features without their video, are rows without an MP4 (`num_frames` 0, `codec` empty).
 
 A class list's numbers are its own: two datasets trained on together are balanced by `label_name`.
 

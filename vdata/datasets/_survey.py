@@ -60,6 +60,8 @@ def survey(name: str, root: Root, config: object) -> dict[str, SplitSurvey]:
         dataset.prepare(root)
     published = dataset.about.num_videos
     splits = splits_of(dataset, root) or ("",)
+    # What has no list is told too, where a dataset has lists at all.
+    splits += tuple(split for split in dataset.splits if split not in splits and splits != ("",))
     return {split: _surveyed(list_videos(name, dataset, root, split), published.get(split, 0)) for split in splits}
 
 
