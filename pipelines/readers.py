@@ -9,13 +9,14 @@ from typing import Any
 from pipelines.views import ViewReader
 from pipelines.views.audio import AudioReader
 from pipelines.views.boxes import BoxesReader
+from pipelines.views.fact import FactReader
 from pipelines.views.features import FeaturesReader
 from pipelines.views.motion import MotionReader
 from pipelines.views.numbers import NumbersReader
 from pipelines.views.pictures import PictureReader
 from pipelines.views.text import TextReader
 from pipelines.views.tracklets import TrackletsReader
-from vdata.views import Audio, Boxes, Clip, Features, Keyframe, Motion, Numbers, Text, Tracklets, View
+from vdata.views import Audio, Boxes, Clip, Fact, Features, Keyframe, Motion, Numbers, Text, Tracklets, View
 
 __all__ = ["READERS", "make_readers"]
 
@@ -25,6 +26,7 @@ READERS: Mapping[type, _Maker] = {
     Audio: AudioReader,
     Boxes: BoxesReader,
     Clip: PictureReader,
+    Fact: FactReader,
     Features: FeaturesReader,
     Keyframe: PictureReader,
     Motion: MotionReader,

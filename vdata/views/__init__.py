@@ -14,6 +14,7 @@ from vdata.views.audio import Audio
 from vdata.views.augment import Augment
 from vdata.views.boxes import Boxes, Tracklets
 from vdata.views.clip import CENTRE_SHARE, Clip, Keyframe, Size
+from vdata.views.fact import Fact
 from vdata.views.features import Features
 from vdata.views.motion import Motion
 from vdata.views.numbers import Numbers
@@ -26,6 +27,7 @@ __all__ = [
     "Augment",
     "Boxes",
     "Clip",
+    "Fact",
     "Features",
     "Keyframe",
     "Motion",
@@ -38,7 +40,7 @@ __all__ = [
     "looks_at",
 ]
 
-View = Clip | Keyframe | Motion | Boxes | Tracklets | Audio | Text | Features | Numbers
+View = Clip | Keyframe | Motion | Boxes | Tracklets | Audio | Text | Features | Fact | Numbers
 """Any view."""
 
 _KEPT = ("idx", "label", "valid", "meta")
