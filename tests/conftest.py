@@ -7,6 +7,7 @@ import math
 import os
 import re
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -120,6 +121,27 @@ def build_listed() -> Callable[..., Path]:
         return folder
 
     return build
+
+
+@pytest.fixture
+def orders_run_here(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """What else runs on Ray runs in this process, but for networks; the numbers of the shards that were built."""
+    # Here, as in build_listed.
+    from vdata.builder import added, on_ray, repair  # noqa: PLC0415
+    from vdata.builder.task import Order  # noqa: PLC0415
+
+    built: list[int] = []
+
+    def run_orders(orders, *_):
+        for order in orders:
+            if isinstance(order, Order):
+                built.append(order.shard)
+            yield order, order.execute()
+
+    # The package's `build` is the function.
+    for module in (sys.modules["vdata.builder.build"], added, on_ray, repair):
+        monkeypatch.setattr(module, "run_orders", run_orders)
+    return built
 
 
 DOCUMENTS = ("The first document.", "The second: Ä, 深", "third", "four words are here", "the fifth")

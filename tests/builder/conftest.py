@@ -1,22 +1,20 @@
-"""A small finished shard folder, built without Ray."""
+"""A small finished shard folder, built without Ray, and a Ray that the builds of a file share."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-import vdata.builder.added
-import vdata.builder.repair
-from vdata.builder import resolve
+from vdata.builder import RunConfig, connect, resolve
 from vdata.builder.add import Addition, AddReport, add
 from vdata.builder.build import finish, missing_orders, plan_splits
 from vdata.builder.lock import sole_build
 from vdata.builder.plan_file import write_plan
 from vdata.builder.state import open_build
-from vdata.builder.task import Order, build_shard
+from vdata.builder.task import build_shard
 
 SMALL = {"clip": {"short_side": 64, "seconds": 0.5, "gop": 6, "min_seconds": 0.1}, "plan": {"shard_mb": 0.03}}
 
@@ -55,23 +53,6 @@ def out(build_here: Callable[..., Path], small_root: Path, tmp_path: Path) -> Pa
 
 
 @pytest.fixture
-def orders_run_here(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Repair builds in this process; the numbers of the shards that it built."""
-    built: list[int] = []
-
-    def run_orders(orders, run):
-        del run
-        for order in orders:
-            if isinstance(order, Order):
-                built.append(order.shard)
-            yield order, order.execute()
-
-    for module in (vdata.builder.repair, vdata.builder.added):
-        monkeypatch.setattr(sys.modules[module.__name__], "run_orders", run_orders)
-    return built
-
-
-@pytest.fixture
 def add_here() -> Callable[..., AddReport]:
     """A function that adds a field to a folder in this process."""
 
@@ -93,3 +74,51 @@ def contents() -> Callable[[Path], dict[str, bytes]]:
         return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")}
 
     return read
+
+
+class SharedRay:
+    """A Ray of two CPUs, started for the first build that wants it. A start and a stop took 7 s, 2 of them on a CPU."""
+
+    def __init__(self) -> None:
+        self._stack, self._runs = ExitStack(), False
+
+    @contextmanager
+    def connected(self, run: RunConfig) -> Iterator[Callable[[], int]]:
+        """As vdata.builder.connect.connected, but no more tasks fly than there are workers: one worker is one task at a time.
+
+        A build that ends before its tasks do must not meet them later: they die with this Ray, as they would with its own.
+        """
+        assert not run.address
+        if not self._runs:
+            self._stack.enter_context(connect.connected(RunConfig(workers=2)))
+            self._runs = True
+        try:
+            yield lambda: run.num_workers
+        except BaseException:
+            self.end()
+            raise
+
+    def end(self) -> None:
+        """Ends it, if it runs; the next build starts another."""
+        self._runs = False
+        self._stack.close()
+
+
+@pytest.fixture(scope="module")
+def _ray_of_file() -> Iterator[SharedRay]:
+    # Not of the session: an idle Ray takes a gigabyte of memory, and 5 % of a core.
+    ours = SharedRay()
+    yield ours
+    ours.end()
+
+
+@pytest.fixture
+def shared_ray(_ray_of_file: SharedRay, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Builds run on the Ray of the file. Its workers have the environment of the test that started it."""
+    monkeypatch.setattr("vdata.builder.on_ray.connected", _ray_of_file.connected)
+
+
+@pytest.fixture
+def own_ray(_ray_of_file: SharedRay) -> None:
+    """Each build starts a Ray of its own, as people's do; that of the file has ended."""
+    _ray_of_file.end()

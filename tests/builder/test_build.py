@@ -63,6 +63,7 @@ def tars(folder):
 
 
 @pytest.mark.ray
+@pytest.mark.usefixtures("own_ray")
 def test_two_worker_counts_give_the_same_bytes_and_the_sums_hold(root, tmp_path):
     config = resolve("folder", settings=SMALL)
     seen = Seen()
@@ -84,7 +85,64 @@ def test_two_worker_counts_give_the_same_bytes_and_the_sums_hold(root, tmp_path)
     }
 
 
+def wrapped_ffmpeg(tmp_path, monkeypatch, size, deed):
+    """Has every ffmpeg that is handed a file of `size` bytes do a deed in shell first; returns a file that counts its tries."""
+    tries, wrapper = tmp_path / "tries", tmp_path / "ffmpeg"
+    wrapper.write_text(
+        f"""#!/bin/sh
+        case "$*" in *-version*) exec {binary()} "$@";; esac
+        if [ "$(stat -L -c %s /proc/self/fd/0)" = {size} ]; then echo try >> {tries}; {deed}; fi
+        exec {binary()} "$@"
+        """
+    )
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("VDATA_FFMPEG", str(wrapper))
+    return tries
+
+
 @pytest.mark.ray
+@pytest.mark.usefixtures("own_ray")
+def test_a_video_that_kills_its_workers_costs_a_row(root, tmp_path, monkeypatch):
+    """A deed that kills the worker stands for a fault in a native library, or for the kernel when memory is short."""
+    tries = wrapped_ffmpeg(tmp_path, monkeypatch, (root / "b/3.mp4").stat().st_size, "kill -9 $PPID")
+    seen = Seen()
+    report = build(resolve("folder", settings=SMALL), root, tmp_path / "out", run=RunConfig(workers=2), watches=[seen])
+    assert tries.read_text().count("try") == 3
+    assert len(seen.retries) == 3
+    assert seen.retries[-1][1].endswith("the video is given up")
+    counts = report.splits[""].counts()
+    assert (counts["videos_built"], counts["reasons"]["worker_died"]) == (5, 1)
+    assert report.reconciles
+    assert verify(tmp_path / "out", decode=True).ok
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("own_ray")
+def test_a_timeout_is_tried_again_alone_then_recorded_and_mended_later(root, tmp_path, monkeypatch):
+    """An ffmpeg that hangs on one file while a marker is there stands for a machine in trouble."""
+    marker = tmp_path / "trouble"
+    marker.touch()
+    deed = f"if [ -e {marker} ]; then exec sleep 60; fi"
+    tries = wrapped_ffmpeg(tmp_path, monkeypatch, (root / "b/3.mp4").stat().st_size, deed)
+    config = resolve("folder", settings={**SMALL, "limit": {"wall_seconds": 2}})
+    seen, out = Seen(), tmp_path / "out"
+    report = build(config, root, out, run=RunConfig(workers=2), watches=[seen])
+    assert tries.read_text().count("try") == 3
+    assert [why for _, why in seen.retries] == ["timeout of 'b/3.mp4': tried again alone, after the rest"] * 2
+    assert report.splits[""].counts()["reasons"]["timeout"] == 1
+    assert report.reconciles
+    marker.unlink()
+    before = {path.name: path.stat().st_mtime_ns for path in out.glob("clips-??????.parquet")}
+    assert build(config, root, out, run=RunConfig(workers=1)).splits[""].counts()["reasons"]["timeout"] == 1  # not asked for
+    mended = build(config, root, out, run=RunConfig(workers=1, retry_failed=True)).splits[""].counts()
+    assert "timeout" not in mended["reasons"]
+    assert mended["videos_built"] == 6
+    assert len([name for name, time in before.items() if (out / name).stat().st_mtime_ns != time]) == 1
+    assert verify(out, decode=True).ok
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("shared_ray")
 @pytest.mark.parametrize("form", ["tar", "parquet"])
 def test_three_layers_give_the_same_bytes_with_two_worker_counts(root, tmp_path, form):
     config = resolve("folder", settings=SMALL | {"clip": SMALL["clip"] | {"layers": 3}, "format": form})
@@ -101,6 +159,7 @@ def test_three_layers_give_the_same_bytes_with_two_worker_counts(root, tmp_path,
 
 
 @pytest.mark.ray
+@pytest.mark.usefixtures("shared_ray")
 def test_a_second_run_builds_only_what_is_missing(root, tmp_path):
     config = resolve("folder", settings=SMALL)
     out = tmp_path / "out"
@@ -122,6 +181,7 @@ def test_a_second_run_builds_only_what_is_missing(root, tmp_path):
 
 
 @pytest.mark.ray
+@pytest.mark.usefixtures("shared_ray")
 def test_a_crash_before_the_plan_is_continued(root, tmp_path, monkeypatch):
     out = tmp_path / "out"
 
@@ -151,6 +211,7 @@ def test_out_must_be_a_folder(root, tmp_path):
 
 
 @pytest.mark.ray
+@pytest.mark.usefixtures("shared_ray")
 def test_another_config_or_other_videos_are_refused(root, tmp_path):
     out = tmp_path / "out"
     build(resolve("folder", settings=SMALL), root, out, run=RunConfig(workers=1))
@@ -164,6 +225,7 @@ def test_another_config_or_other_videos_are_refused(root, tmp_path):
 
 
 @pytest.mark.ray
+@pytest.mark.usefixtures("shared_ray")
 def test_appended_videos_get_shards_of_their_own(root, tmp_path):
     config, out = resolve("folder", settings=SMALL), tmp_path / "out"
     build(config, root, out, run=RunConfig(workers=1))
@@ -191,61 +253,8 @@ def test_an_append_needs_the_whole_listing(root, tmp_path):
         build(config, root, out, run=RunConfig(append=True))
 
 
-def wrapped_ffmpeg(tmp_path, monkeypatch, size, deed):
-    """Has every ffmpeg that is handed a file of `size` bytes do a deed in shell first; returns a file that counts its tries."""
-    tries, wrapper = tmp_path / "tries", tmp_path / "ffmpeg"
-    wrapper.write_text(
-        f"""#!/bin/sh
-        case "$*" in *-version*) exec {binary()} "$@";; esac
-        if [ "$(stat -L -c %s /proc/self/fd/0)" = {size} ]; then echo try >> {tries}; {deed}; fi
-        exec {binary()} "$@"
-        """
-    )
-    wrapper.chmod(0o755)
-    monkeypatch.setenv("VDATA_FFMPEG", str(wrapper))
-    return tries
-
-
 @pytest.mark.ray
-def test_a_video_that_kills_its_workers_costs_a_row(root, tmp_path, monkeypatch):
-    """A deed that kills the worker stands for a fault in a native library, or for the kernel when memory is short."""
-    tries = wrapped_ffmpeg(tmp_path, monkeypatch, (root / "b/3.mp4").stat().st_size, "kill -9 $PPID")
-    seen = Seen()
-    report = build(resolve("folder", settings=SMALL), root, tmp_path / "out", run=RunConfig(workers=2), watches=[seen])
-    assert tries.read_text().count("try") == 3
-    assert len(seen.retries) == 3
-    assert seen.retries[-1][1].endswith("the video is given up")
-    counts = report.splits[""].counts()
-    assert (counts["videos_built"], counts["reasons"]["worker_died"]) == (5, 1)
-    assert report.reconciles
-    assert verify(tmp_path / "out", decode=True).ok
-
-
-@pytest.mark.ray
-def test_a_timeout_is_tried_again_alone_then_recorded_and_mended_later(root, tmp_path, monkeypatch):
-    """An ffmpeg that hangs on one file while a marker is there stands for a machine in trouble."""
-    marker = tmp_path / "trouble"
-    marker.touch()
-    deed = f"if [ -e {marker} ]; then exec sleep 60; fi"
-    tries = wrapped_ffmpeg(tmp_path, monkeypatch, (root / "b/3.mp4").stat().st_size, deed)
-    config = resolve("folder", settings={**SMALL, "limit": {"wall_seconds": 2}})
-    seen, out = Seen(), tmp_path / "out"
-    report = build(config, root, out, run=RunConfig(workers=2), watches=[seen])
-    assert tries.read_text().count("try") == 3
-    assert [why for _, why in seen.retries] == ["timeout of 'b/3.mp4': tried again alone, after the rest"] * 2
-    assert report.splits[""].counts()["reasons"]["timeout"] == 1
-    assert report.reconciles
-    marker.unlink()
-    before = {path.name: path.stat().st_mtime_ns for path in out.glob("clips-??????.parquet")}
-    assert build(config, root, out, run=RunConfig(workers=1)).splits[""].counts()["reasons"]["timeout"] == 1  # not asked for
-    mended = build(config, root, out, run=RunConfig(workers=1, retry_failed=True)).splits[""].counts()
-    assert "timeout" not in mended["reasons"]
-    assert mended["videos_built"] == 6
-    assert len([name for name, time in before.items() if (out / name).stat().st_mtime_ns != time]) == 1
-    assert verify(out, decode=True).ok
-
-
-@pytest.mark.ray
+@pytest.mark.usefixtures("shared_ray")
 def test_too_many_failures_stop_the_build_with_their_reasons(root, tmp_path):
     words = r"1 of 7 videos failed, more than --max-failed 0.1 allows: empty 1; such as 'a/empty.mp4' \(empty: "
     with pytest.raises(BuildFailedError, match=words):
@@ -309,6 +318,7 @@ def test_no_video_at_all_says_so(tmp_path):
 
 
 @pytest.mark.ray
+@pytest.mark.usefixtures("shared_ray")
 def test_every_real_video_is_built_or_named(videos_root, tmp_path):
     """The issue's own line: every readable video becomes clips, every broken one a row with a reason."""
     report = build(resolve("folder", settings={"clip": {"short_side": 96}}), videos_root, tmp_path / "out")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vdata.builder.config import PlanConfig
-from vdata.builder.plan import changes, clip_index, extend_plan, make_plan
+from vdata.builder.plan import changes, clip_index, extend_plan, make_plan, renumbered
 from vdata.records import Skipped, Video
 
 
@@ -135,3 +135,33 @@ def test_a_new_class_does_not_renumber_the_old_ones(tmp_path):
     grown = extend_plan(tmp_path, old, new, PlanConfig())
     assert {p.video.label_name: p.video.label for p in grown.videos} == {"a": 0, "c": 1, "b": 2, "d": 3}
     assert not str(changes(grown, make_plan(tmp_path, videos("a", "b", "c", "d"), PlanConfig())))
+
+
+def test_where_the_dataset_has_a_list_other_numbers_are_a_change(tmp_path):
+    """Kept, they would contradict the list that is stored with the shards."""
+
+    def plan(*names):
+        for name in names:
+            (tmp_path / name).touch()
+        return make_plan(tmp_path, [Video(name, name, label=names.index(name), label_name=name) for name in names], PlanConfig())
+
+    old, new = plan("b", "c"), plan("a", "b", "c")
+    assert str(changes(old, new, settles=False)) == "1 is new ('a'), 2 are changed ('b', ...)"
+    assert renumbered(old, new) == "class 'b' is 1 now and was 0"
+    assert not renumbered(old, old)
+
+
+def test_several_classes_that_are_renumbered_are_told(tmp_path):
+    (tmp_path / "a").touch()
+    old, new = (make_plan(tmp_path, [Video("a", "a", labels=labels)], PlanConfig()) for labels in ((1, 2), (2, 3)))
+    assert renumbered(old, new) == "'a' has the classes [2, 3] now"
+
+
+def test_two_videos_of_one_id_are_one_and_the_other_is_told(tmp_path):
+    for name in "abc":
+        (tmp_path / name).touch()
+    videos = [Video("x", "b"), Video("y", "c"), Video("x", "a")]
+    plan = make_plan(tmp_path, videos, PlanConfig())
+    assert sorted((item.video.video_id, item.video.source) for item in plan.videos) == [("x", "a"), ("y", "c")]
+    assert plan.skipped == (Skipped("b", "listed_twice", "'a' has its id already", "x"),)
+    assert make_plan(tmp_path, videos[::-1], PlanConfig()) == plan

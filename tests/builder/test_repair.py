@@ -1,17 +1,16 @@
 """Damage of every kind is mended, in the cheapest way, and never made worse."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
 from vdata.builder import RunConfig
 from vdata.builder.remove import remove
 from vdata.builder.repair import config_of, repair
+from vdata.cli import group
 from vdata.errors import ConfigError, ShardError
 from vdata.shards import open_index
 from vdata.shards.dataset_json import read_dataset_json, write_dataset_json
@@ -235,14 +234,15 @@ def test_a_whole_folder_is_left_alone(out, orders_run_here):
 
 
 @pytest.mark.ray
+@pytest.mark.usefixtures("own_ray")
 def test_the_command_repairs_on_ray_and_exits_by_what_is_left(out, small_root, contents):
     before = contents(out)
     index = open_index(out)
     flip(index.mp4_path(0), int(index.mp4_offset[0]) + 100)
-    command = [sys.executable, "-m", "vdata.cli", "verify", str(out), "--workers", "1", "--json"]
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 1
-    result = subprocess.run([*command, "--repair"], capture_output=True, check=False, text=True, env={**os.environ})
-    assert result.returncode == 0, result.stderr
+    command = ["verify", str(out), "--workers", "1", "--json"]
+    assert CliRunner().invoke(group, command).exit_code == 1
+    result = CliRunner().invoke(group, [*command, "--repair"])
+    assert result.exit_code == 0, result.output
     (report,) = json.loads(result.stdout).values()
     assert report["damaged"] == []
     assert [item["key"] for item in report["found"]] == [index.key(0)]
@@ -250,8 +250,8 @@ def test_the_command_repairs_on_ray_and_exits_by_what_is_left(out, small_root, c
     assert contents(out) == before
     shutil.rmtree(small_root)
     flip(index.mp4_path(0), int(index.mp4_offset[0]) + 100)
-    result = subprocess.run([*command, "--repair"], capture_output=True, check=False, text=True)
-    assert result.returncode == 1
+    result = CliRunner().invoke(group, [*command, "--repair"])
+    assert result.exit_code == 1
     assert "left as it is" in result.stdout
 
 

@@ -37,7 +37,7 @@ def shards(make_video, tmp_path):
     return out
 
 
-@pytest.mark.ray
+@pytest.mark.usefixtures("orders_run_here")
 def test_a_field_is_added_and_told(shards):
     done = run("add", "slic", "--shards", shards, "--box-frames", "every:20", "--set", "slic.reduce=2")
     assert done.exit_code == 0, done.output

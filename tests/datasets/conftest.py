@@ -13,7 +13,7 @@ import pytest
 
 from vdata.builder import resolve
 from vdata.builder.build import finish, missing_orders, plan_splits
-from vdata.builder.classes import classes_of
+from vdata.builder.classes import classes_of, own_classes
 from vdata.builder.lock import sole_build
 from vdata.builder.plan_file import read_plan, write_plan
 from vdata.builder.state import open_build
@@ -89,7 +89,7 @@ def build_dataset(tmp_path: Path) -> Callable[..., dict[str, Path]]:
                 assert saved == plan
                 for order in missing_orders(out, saved, config, root, run):
                     build_shard(order)
-                write_classes(out, classes_of(config, root, plan))
+                write_classes(out, classes_of(own_classes(config, root), plan))
                 finish(out, plan)
         return folders
 

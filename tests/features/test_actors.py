@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import ray
 import torch
+from click.testing import CliRunner
 
 import vdata
 from pipelines import ClipIterator, LoaderConfig
@@ -24,6 +23,7 @@ from vdata.builder.plan_file import write_plan
 from vdata.builder.state import open_build
 from vdata.builder.task import build_shard
 from vdata.checkpoint import Checkpoint, load_backbone, load_checkpoint, save_checkpoint
+from vdata.cli import group
 from vdata.errors import BuildFailedError, ConfigError
 from vdata.evaluate import evaluation_view
 from vdata.features import FeatureExtractor, actors, feature_addition, run_on_actors
@@ -150,10 +150,9 @@ def test_settings_are_checked_before_ray_starts(checkpoint):
 
 @pytest.mark.ray
 def test_the_command_adds_features(shards, checkpoint):
-    line = [sys.executable, "-m", "vdata.cli", "add", "features", "--shards", str(shards), "--checkpoint", str(checkpoint)]
-    more = ["--workers", "1", "--set", "features.stride=4", "--json"]
-    result = subprocess.run([*line, *more], capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
+    line = ["add", "features", "--shards", str(shards), "--checkpoint", str(checkpoint)]
+    result = CliRunner().invoke(group, [*line, "--workers", "1", "--set", "features.stride=4", "--json"])
+    assert result.exit_code == 0, result.output
     (report,) = json.loads(result.stdout)
     assert (report["shards"], report["clips"], report["added"], report["failed"]) == (3, 3, 3, 0)
     extract = FeatureExtractor(feature_addition({"checkpoint": str(checkpoint), "stride": 4}).config)

@@ -12,6 +12,8 @@ import pytest
 from _driver import Running, Site, rows, site, tars, wait
 from _watch import eventually
 
+from vdata.builder.add import Addition, add
+
 pytestmark = pytest.mark.ray
 
 FIELD = ("slic", "--set", "slic.frames=every:6")
@@ -23,13 +25,18 @@ def done(out: Path) -> int:
     return len(list(out.glob("*.slic.tar")))
 
 
+def run_here(orders, run):
+    del run
+    return ((order, order.execute()) for order in orders)
+
+
 @pytest.fixture(scope="module")
 def grown(undisturbed):
     """The undisturbed shards with a field that was added in peace."""
     with site(undisturbed.root) as grown:
         shutil.copytree(undisturbed.out, grown.out)
-        running = grown.add(*FIELD)
-        assert running.status(LONGEST) == 0, running.errors()
+        # In this process: nothing of it is what the tests disturb.
+        add([grown.out], Addition.of("slic", {"frames": "every:6"}), run_orders=run_here)
         assert done(grown.out) == len(list(grown.out.glob("clips-??????.tar"))) > 1
         yield grown
 

@@ -9,12 +9,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vdata.builder.classes import classes_of
+from vdata.builder.classes import classes_of, own_classes
 from vdata.builder.config import BuildConfig, RunConfig
 from vdata.builder.failures import FailureWatch, retryable_shards
 from vdata.builder.lock import sole_build
 from vdata.builder.on_ray import run_orders
-from vdata.builder.plan import Plan, changes, extend_plan, located, make_plan
+from vdata.builder.plan import Plan, changes, extend_plan, located, make_plan, renumbered
 from vdata.builder.plan_file import read_plan, write_plan
 from vdata.builder.report import BuildReport, SplitReport, report_split
 from vdata.builder.state import check_same_build, close_build, open_build, tool_versions
@@ -22,7 +22,7 @@ from vdata.builder.tally import Tally
 from vdata.builder.task import Order, full_disk_told
 from vdata.builder.watch import Watch
 from vdata.config import check
-from vdata.datasets import DATASETS, list_videos, splits_of
+from vdata.datasets import DATASETS, Classes, list_videos, splits_of
 from vdata.errors import ConfigError, MediaError
 from vdata.extract import EXTRACTORS
 from vdata.media.duration import described_seconds
@@ -140,9 +140,8 @@ def _build(job: _Job, splits: Sequence[str]) -> BuildReport:
     folders = {split: job.out / split for split in listed}
     with ExitStack() as stack:
         runs = {split: stack.enter_context(sole_build(folder)) for split, folder in folders.items()}
-        plans = {split: _settle(plan, job, split, folders[split]) for split, plan in listed.items()}
-        for split, plan in plans.items():
-            write_classes(folders[split], classes_of(job.config, job.root, plan))
+        own = own_classes(job.config, job.root)
+        plans = {split: _settle(plan, job, split, folders[split], own) for split, plan in listed.items()}
         orders = [order for split in plans for order in _orders(plans[split], job, folders[split], runs[split])]
         for watch in job.watches:
             watch.on_plan(plans, orders)
@@ -208,21 +207,27 @@ def _film_seconds(config: BuildConfig, root: Root) -> Callable[[Video], float]:
     return seconds
 
 
-def _settle(listed: Plan, job: _Job, split: str, folder: Path) -> Plan:
-    """The plan to follow, saved: that of an earlier run, grown if that was asked. An output of another build is refused."""
+def _settle(listed: Plan, job: _Job, split: str, folder: Path, own: Classes) -> Plan:
+    """The plan to follow, saved with its class lists: that of an earlier run, grown if that was asked.
+
+    Raises:
+        ConfigError: the folder holds another build, or other videos or classes than are listed.
+    """
     check_same_build(folder, job.config)
     saved = read_plan(folder)
-    plan = listed if saved is None else _continued(saved, listed, job, folder)
+    plan = listed if saved is None else _continued(saved, listed, job, folder, settles="label" not in own)
+    classes = classes_of(own, plan)
     # The config first: a plan without one could be continued with other settings.
     open_build(folder, job.config, job.root, split)
     if plan != saved:
         write_plan(folder, plan)
+    write_classes(folder, classes)
     return plan
 
 
-def _continued(saved: Plan, listed: Plan, job: _Job, folder: Path) -> Plan:
+def _continued(saved: Plan, listed: Plan, job: _Job, folder: Path, *, settles: bool) -> Plan:
     """The saved plan, with what is new below the root if `append` allows it."""
-    found = changes(saved, listed)
+    found = changes(saved, listed, settles=settles)
     # Who had a video taken out may have deleted its source too.
     removed = read_removed(folder).videos
     found = replace(found, gone=tuple(video for video in found.gone if video.video_id not in removed))
@@ -231,6 +236,8 @@ def _continued(saved: Plan, listed: Plan, job: _Job, folder: Path) -> Plan:
     refused = replace(found, new=(), gone=()) if append else found
     if str(refused):
         way_out = "bring them back, or build into a new --out" if refused.gone or refused.changed else "--append builds them too"
+        if refused.changed and (moved := renumbered(saved, listed)):
+            way_out = f"{moved}: bring the class list back, or build into a new --out"
         raise ConfigError(
             f"the videos below '{job.root}' are no longer those that '{folder}' was planned from: {refused}; {way_out}"
         )

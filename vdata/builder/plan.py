@@ -17,9 +17,9 @@ import numpy as np
 from vdata.builder.config import PlanConfig
 from vdata.media.source import source_bytes
 from vdata.media.url import Root
-from vdata.records import Skipped, Video, printable
+from vdata.records import Skipped, Video, printable, readable
 
-__all__ = ["Changes", "Plan", "PlannedVideo", "changes", "clip_index", "extend_plan", "located", "make_plan"]
+__all__ = ["Changes", "Plan", "PlannedVideo", "changes", "clip_index", "extend_plan", "located", "make_plan", "renumbered"]
 
 CLIP_BITS = 20
 """Bits of a clip's stable number that count within its video: a million clips a video, 8 million million videos."""
@@ -98,11 +98,24 @@ def make_plan(root: Root, listed: Iterable[Video | Skipped], config: PlanConfig,
     `seconds` is asked only about files that are large enough to be a film which no task should cut alone.
     """
     entries = list(listed)
-    videos = sorted((entry for entry in entries if isinstance(entry, Video)), key=_PLACE)
+    videos, again = _once(sorted((entry for entry in entries if isinstance(entry, Video)), key=_PLACE))
     order = np.random.default_rng(config.seed).permutation(len(videos))
     chosen = [videos[i] for i in order[: config.limit or None].tolist()]
     skipped = tuple(entry for entry in entries if isinstance(entry, Skipped))
-    return Plan(_dealt(root, chosen, config, seconds), skipped)
+    return Plan(_dealt(root, chosen, config, seconds), (*skipped, *again))
+
+
+def _once(videos: Sequence[Video]) -> tuple[list[Video], list[Skipped]]:
+    """The first of the videos of each id, and the others; they are sorted by id. Two of one id would be one in every table."""
+    once, again, before = list[Video](), list[Skipped](), ""
+    for video in videos:
+        if video.video_id == before and once:
+            told = f"'{readable(once[-1].source)}' has its id already"
+            again.append(Skipped(readable(video.source), "listed_twice", told, video.video_id))
+        else:
+            once.append(video)
+        before = video.video_id
+    return once, again
 
 
 def extend_plan(root: Root, plan: Plan, new: Sequence[Video], config: PlanConfig, seconds: Seconds = lambda _: 0.0) -> Plan:
@@ -129,15 +142,16 @@ def located(plan: Plan, listed: Plan) -> Plan:
     return replace(plan, videos=tuple(videos))
 
 
-def changes(saved: Plan, listed: Plan) -> Changes:
+def changes(saved: Plan, listed: Plan, *, settles: bool = True) -> Changes:
     """How the videos of a new listing differ from those of a saved plan.
 
-    A class that the plan knows keeps its index; a new one whose index is taken gets the next free one. Otherwise a new folder
-    of videos would renumber the classes of all shards that stand already.
+    With `settles` a class that the plan knows keeps its index, and a new one whose index is taken gets the next free one: of a
+    dataset that numbers classes by the names that are there, as one of folders, a new folder would otherwise renumber all shards
+    that stand. Where the dataset has a class list its numbers are right, and other ones are a change.
     """
     before = {planned.video.video_id: planned for planned in saved.videos if planned.part == 0}
     now = {planned.video.video_id: planned for planned in listed.videos if planned.part == 0}
-    labels = _settled_labels(_labels(before.values()), _labels(now.values()))
+    labels = _settled_labels(_labels(before.values()), _labels(now.values())) if settles else {}
     found = {video_id: _relabelled(planned.video, labels) for video_id, planned in now.items()}
     both = before.keys() & found.keys()
     return Changes(
@@ -145,6 +159,18 @@ def changes(saved: Plan, listed: Plan) -> Changes:
         gone=tuple(before[video_id].video for video_id in sorted(before.keys() - found.keys())),
         changed=tuple(found[video_id] for video_id in sorted(both) if _differs(before[video_id], now[video_id], found[video_id])),
     )
+
+
+def renumbered(saved: Plan, listed: Plan) -> str:
+    """A class that has another number than in a saved plan, in words; empty where none has."""
+    before, now = _labels(saved.videos), _labels(listed.videos)
+    moved = next((name for name in sorted(before) if now.get(name, before[name]) != before[name]), None)
+    if moved is not None:
+        return f"class '{printable(moved)}' is {now[moved]} now and was {before[moved]}"
+    several = {planned.video.video_id: planned.video.labels for planned in saved.videos}
+    other = (item.video for item in listed.videos if several.get(item.video.video_id, item.video.labels) != item.video.labels)
+    video = next(other, None)
+    return f"'{printable(video.video_id)}' has the classes {list(video.labels)} now" if video else ""
 
 
 def clip_index(video_index: int, clip_in_video: int) -> int:
