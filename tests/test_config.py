@@ -4,7 +4,7 @@ from typing import Literal
 
 import pytest
 
-from vdata.config import assign, digest, from_mapping, merge, read_toml, to_mapping
+from vdata.config import assign, digest, field_docs, from_mapping, merge, read_toml, to_mapping
 from vdata.errors import ConfigError
 
 
@@ -87,3 +87,25 @@ def test_toml_files(tmp_path):
 def test_the_digest_follows_every_value():
     assert digest(Outer()) == digest(Outer())
     assert len({digest(Outer()), digest(Outer(rate=0.6)), digest(Outer(inner=Inner(name="b"))), digest({"a": 1})}) == 4
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base."""
+
+    first: int = 1
+    """The first,
+    over two lines."""
+    second: int = 2
+
+
+@dataclass(frozen=True)
+class Derived(Base):
+    """Another."""
+
+    third: str = "x"
+    """The third."""
+
+
+def test_what_a_config_says_of_its_fields():
+    assert field_docs(Derived) == {"first": "The first, over two lines.", "third": "The third."}

@@ -6,11 +6,15 @@ checked dataclasses out, with an error that names the full key ("clip.gop") and 
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import difflib
 import functools
 import hashlib
+import inspect
+import itertools
 import json
+import textwrap
 import tomllib
 import types
 import typing
@@ -20,7 +24,7 @@ from typing import Any, TypeVar
 
 from vdata.errors import ConfigError
 
-__all__ = ["assign", "check", "digest", "from_mapping", "merge", "read_toml", "to_mapping"]
+__all__ = ["assign", "check", "digest", "field_docs", "from_mapping", "merge", "read_toml", "to_mapping"]
 
 T = TypeVar("T")
 
@@ -101,6 +105,22 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         below = merged.get(key)
         merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
     return merged
+
+
+def field_docs(cls: type) -> dict[str, str]:
+    """What a dataclass says of its fields: the string behind each, as one line, its bases' too; fields without one are left out.
+
+    They stand where people read them, behind the field; Python keeps no docstrings of fields, so the source is parsed.
+    """
+    found: dict[str, str] = {}
+    for owner in reversed([base for base in cls.__mro__ if dataclasses.is_dataclass(base)]):
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
+        body = tree.body if isinstance(tree, ast.ClassDef) else []
+        for field, behind in itertools.pairwise(body):
+            match field, behind:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    found[name] = " ".join(text.split())
+    return found
 
 
 def digest(value: object) -> str:

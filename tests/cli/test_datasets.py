@@ -82,6 +82,32 @@ def test_what_is_missing_is_counted_with_its_first_names(tmp_path):
     assert (one["videos"], one["skipped"], one["is_whole"]) == (1, {"missing": 5}, False)
 
 
+def test_fewer_than_published_are_not_all(tmp_path):
+    (tmp_path / "ucfTrainTestlist").mkdir()
+    (tmp_path / "ucfTrainTestlist/classInd.txt").write_text("1 A\n")
+    for split, number in (("train", 1), ("test", 2)):
+        (tmp_path / f"ucfTrainTestlist/{split}list01.txt").write_text(f"A/v_A_g0{number}_c01.avi\n")
+        (tmp_path / "UCF-101/A").mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"UCF-101/A/v_A_g0{number}_c01.avi").touch()
+    found = run("ucf101", "--check", tmp_path)
+    assert found.exit_code == 1
+    assert "fewer are listed than are published, by 9,536" in found.stdout
+
+
+def test_nothing_to_build_is_exit_status_2(tmp_path):
+    (tmp_path / "all.txt").write_text("a few words\n" * 3)
+    found = run("documents", "--check", tmp_path / "all.txt", "--set", "documents.min_words=9")
+    assert found.exit_code == 2
+    assert "0 to build" in found.stdout
+
+
+def test_settings_and_columns_are_explained():
+    shown = run("kinetics600").stdout
+    assert "  --set kinetics600.whole_videos=false   Whether files named ID.mp4 are whole" in shown
+    assert "  youtube_id   The YouTube video" in shown
+    assert "published: train 392,622, val 30,000, test 72,924" in shown
+
+
 def test_a_whole_folder_is_exit_status_0(tmp_path):
     (tmp_path / "a.mp4").touch()
     found = run("folder", "--check", tmp_path)

@@ -52,6 +52,11 @@ def test_what_is_not_there_is_named(shard_folder):
         shards[0]["flac"]
 
 
+def test_several_folders_are_for_the_loader(shard_folder):
+    with pytest.raises(ConfigError, match="must be one folder of shards"):
+        open_shards([shard_folder, shard_folder])
+
+
 def test_frames_equal_the_whole_file(shard_folder, mp4s):
     for sample, mp4 in zip(open_shards(shard_folder), mp4s, strict=True):
         whole = reference(mp4, sample.row)

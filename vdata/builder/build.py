@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -37,6 +38,8 @@ from vdata.shards.sums import write_folder_sums
 from vdata.shards.write import merge_errors
 
 __all__ = ["build", "finish", "missing_orders", "plan_splits"]
+
+_log = logging.getLogger(__name__)
 
 
 def build(
@@ -84,7 +87,10 @@ def plan_splits(config: BuildConfig, root: Root, splits: Sequence[str] = ()) -> 
     dataset = DATASETS[config.dataset](config.own[config.dataset])
     if isinstance(root, Path):
         dataset.prepare(root)
-    chosen = _chosen(config.dataset, splits_of(dataset, root), splits)
+    known = splits_of(dataset, root)
+    chosen = _chosen(config.dataset, known, splits)
+    if absent := [split for split in dataset.splits if known and not splits and split not in known]:
+        _log.warning("%s: '%s' has no list of %s: not built", config.dataset, root, " and ".join(absent))
     with _uncollected():
         plans = {
             split: make_plan(root, list_videos(config.dataset, dataset, root, split), config.plan, _film_seconds(config, root))

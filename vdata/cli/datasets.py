@@ -29,9 +29,7 @@ __all__ = ["command"]
 @config_option
 @set_option
 @json_option
-def command(
-    name: str | None, root: str | None, config_file: Path | None, assignments: tuple[str, ...], *, as_json: bool
-) -> None:
+def command(name: str | None, root: str | None, config_file: Path | None, assignments: tuple[str, ...], *, as_json: bool) -> None:
     """List the datasets; with NAME say what it is and how its folder must look; with --check whether a folder does.
 
     \b
@@ -39,7 +37,7 @@ def command(
     vdata datasets kinetics400
     vdata datasets kinetics400 --check /data/k400
 
-    Exit status of --check: 0 all is there; 1 something is missing, the rest can be built; 2 nothing can be built.
+    Exit status of --check: 0 all that is published is there; 1 a part can be built; 2 nothing can be built.
     """  # noqa: D301 - click's mark is the character itself
     if root is not None and name is None:
         raise click.UsageError("--check needs the dataset's NAME before it")
@@ -74,9 +72,13 @@ def _print_one(name: str, *, as_json: bool) -> None:
         click.echo(json.dumps({**facts, "text": _text(dataset), "layout": dataset.about.layout}))
         return
     click.echo(f"{name}: {_text(dataset)}\n\nLayout:\n{dataset.about.layout}")
-    for word in ("published", "needs", "settings", "columns", "fields"):
+    if numbers := _numbers(dataset):
+        click.echo(f"published: {numbers}")
+    for word in ("needs", "fields"):
         if facts[word]:
             click.echo(f"{word}: {_shown(facts[word])}")
+    _print_entries("settings", {f"--set {name}.{key}={_typed(value)}": text for key, value, text in _settings(dataset)})
+    _print_entries("columns", {column.name: column.doc for column in dataset.columns})
     click.echo(f"build: vdata build --dataset {name} --root ROOT --out shards/{name}")
 
 
@@ -97,6 +99,28 @@ def _facts(dataset: type[Dataset]) -> dict[str, Any]:
     }
 
 
+def _settings(dataset: type[Dataset]) -> list[tuple[str, object, str]]:
+    """Name, default and meaning of each setting."""
+    from vdata.config import field_docs, to_mapping
+
+    docs = field_docs(dataset.Config)
+    return [(name, value, docs.get(name, "")) for name, value in to_mapping(dataset.Config()).items()]
+
+
+def _typed(value: object) -> str:
+    """A default as it is typed behind --set; the name of what is to be typed where the default is nothing."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "..." if value in ("", None) or isinstance(value, list | tuple | dict) else str(value)
+
+
+def _print_entries(title: str, entries: Mapping[str, str]) -> None:
+    if entries:
+        click.echo(f"{title}:")
+    for name, text in entries.items():
+        click.echo(f"  {name}   {text}")
+
+
 def _text(dataset: type[Dataset]) -> str:
     """The docstring of its file, which is where a dataset is described."""
     return inspect.getdoc(sys.modules[dataset.__module__]) or ""
@@ -109,9 +133,6 @@ def _numbers(dataset: type[Dataset]) -> str:
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, dict):
-        told = (f"{key} {entry:,}" if isinstance(entry, int) else f"{key} {entry!r}" for key, entry in value.items())
-        return ", ".join(text.strip() for text in told)
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
@@ -129,7 +150,7 @@ def _check(name: str, root: str, settings: Mapping[str, Any], *, as_json: bool) 
     else:
         for split, one in found.items():
             _print_survey(split or name, one)
-    if all(one.problem for one in found.values()):
+    if not any(one.videos for one in found.values()):
         return EXIT_USAGE
     return 0 if all(one.is_whole for one in found.values()) else EXIT_FAILED
 
@@ -141,6 +162,8 @@ def _print_survey(title: str, found: SplitSurvey) -> None:
     published = f" (published: {found.published:,})" if found.published else ""
     listed = found.videos + sum(found.skipped.values())
     click.echo(f"{title}: {listed:,} listed{published}, {found.videos:,} to build, {listed - found.videos:,} skipped")
+    if listed < found.published:
+        click.echo(f"  fewer are listed than are published, by {found.published - listed:,}")
     for reason, count in found.skipped.items():
         click.echo(f"  {reason} {count:,}:")
         for example in found.examples[reason]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 
-from vdata.config import to_mapping
+from vdata.config import field_docs, to_mapping
 from vdata.datasets import DATASETS, Dataset
 
 __all__ = ["page"]
@@ -37,7 +37,11 @@ What the annotations say travels with the shards, so that training and evaluatio
 | further columns | What one dataset alone has, such as `pid` and `camid`: `vdata datasets NAME` lists them |
 | `classes.json` | Beside the rows: the names by index of every numbering, `vdata.open_shards(path).classes["label"]` |
 
-Another fold needs no other build: `where="'train2' in splits"` over the folders of both splits reads fold 2
+In a batch `label` is the one class; `Fact("y", column="labels", classes=24)` gives several as 0 and 1, `Fact("pid")` any column
+of numbers ([views.md](views.md)). What a batch has no view for, as the class of a dataset's box or of a frame, is read from
+the sample: `vdata.open_shards(path)[key]` with a key of `batches.keys(batch["idx"])`.
+
+Another fold needs no other build: `ClipIterator(["OUT/train", "OUT/test"], where="'train2' in splits", ...)` reads fold 2
 ([filters.md](filters.md)).
 
 Some datasets say more than a class. It is stored by extractors that run without being asked for: `text` (captions, tags,
@@ -63,11 +67,11 @@ def page() -> str:
 
 
 def _section(name: str, dataset: type[Dataset]) -> str:
-    about, settings = dataset.about, to_mapping(dataset.Config())
+    about, settings, docs = dataset.about, to_mapping(dataset.Config()), field_docs(dataset.Config)
     facts = {
         "Published": _published(dataset),
         "Needs": about.needs,
-        "Settings": ", ".join(f"`{name}.{key}` ({value!r})" for key, value in settings.items()),
+        "Settings": "; ".join(f"`{name}.{key}` ({value!r}): {docs.get(key, '')}" for key, value in settings.items()),
         "Columns": "; ".join(f"`{column.name}`: {column.doc}" for column in dataset.columns),
         "Always stored": ", ".join(f"`{extractor}`" for extractor in dataset.extract),
     }

@@ -16,6 +16,8 @@ from vdata.records import Skipped, Video
 __all__ = ["SplitSurvey", "survey"]
 
 _NUM_EXAMPLES = 3
+_NO_LOSS = frozenset({"junk", "listed_twice", "linked_twice", "not_media"})
+"""Reasons for which nothing is skipped that anybody would want."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,8 @@ class SplitSurvey:
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing is missing, and no fewer would be built than are published. Junk and repeated rows are no loss."""
-        return not self.problem and "missing" not in self.skipped and self.videos >= self.published
+        """Whether all that is listed would be built, but for what is no loss, and no fewer than are published."""
+        return not self.problem and _NO_LOSS.issuperset(self.skipped) and self.videos >= self.published
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain values."""

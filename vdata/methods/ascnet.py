@@ -1,7 +1,7 @@
 """ASCNet: appearance must not depend on the speed of a clip, and speed must not depend on whose clip it is; no negatives.
 
-Source: Huang et al., "ASCNet: Self-supervised Video Representation Learning with Appearance-Speed Consistency", ICCV 2021; no code
-was found. Sampling and augmentation are those of RSPNet, AAAI 2021. Tags of the settings: [P] the paper, [C] RSPNet's
+Source: Huang et al., "ASCNet: Self-supervised Video Representation Learning with Appearance-Speed Consistency", ICCV 2021; no
+code was found. Sampling and augmentation are those of RSPNet, AAAI 2021. Tags of the settings: [P] the paper, [C] RSPNet's
 code, [D] our own choice.
 """
 

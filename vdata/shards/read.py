@@ -45,10 +45,12 @@ def open_shards(path: str | Path, where: Where | None = None) -> Shards:
     `path` may be a URL, as "s3://bucket/shards/train" (docs/loading.md).
 
     Raises:
-        ConfigError: `where` is no filter; an UnknownNameError names a column that the rows do not have.
+        ConfigError: `path` names several folders, or `where` is no filter; an UnknownNameError names a column that is not there.
         ShardError: the folder holds no finished shard; a folder of splits says which to open.
         SchemaMismatchError: the shards are of another format version.
     """
+    one = isinstance(path, str | Path)
+    check(one, "path", path, "must be one folder of shards: open several one by one, or read them with pipelines.ClipIterator")
     index = open_index(folder_of(path))
     if where is None:
         return Shards(index)
