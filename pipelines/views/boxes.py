@@ -29,6 +29,7 @@ _SIDE, _ASPECT, _LARGEST = (0.1, 0.5), (0.5, 2.0), 1 - 1e-3
 Floats = npt.NDArray[np.float64]
 Longs = npt.NDArray[np.int64]
 Corners = npt.NDArray[np.float32]
+_Loaded = tuple[Corners, npt.NDArray[np.bool_], Longs]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,17 +84,18 @@ class BoxesReader:
         """None: a box needs no pixels."""
         return ()
 
-    def load(self, members: Members, samples: Samples, row: int, drawn: BoxesDraw) -> tuple[Corners, npt.NDArray[np.bool_]]:
-        """Boxes (F, N, 4) as the batch has them, and which are boxes (F, N).
+    def load(self, members: Members, samples: Samples, row: int, drawn: BoxesDraw) -> _Loaded:
+        """Boxes (F, N, 4) as the batch has them, which are boxes (F, N), and their classes (F, N).
 
         Raises:
             CorruptShardError: a member is no `boxes.npy`.
             SchemaMismatchError: the shards do not hold one of the sources.
         """
         if drawn.boxes is not None:
-            return drawn.boxes[row], np.ones(drawn.boxes.shape[1:3], bool)
+            shape = drawn.boxes.shape[1:3]
+            return drawn.boxes[row], np.ones(shape, bool), np.full(shape, -1, np.int64)
         boxes = np.zeros((drawn.frames.shape[1], self.view.num, 4), np.float32)
-        mask = np.zeros(boxes.shape[:2], bool)
+        mask, classes = np.zeros(boxes.shape[:2], bool), np.full(boxes.shape[:2], -1, np.int64)
         reach = int(samples.gop[row]) if self.view.reach is None else self.view.reach + 1
         for clip, own, places in samples.runs.places(row, drawn.frames[row]):
             stored = self._read(members, clip)
@@ -107,7 +109,8 @@ class BoxesReader:
                 nearest = _nearest(frames, frame, reach)
                 chosen = order[(seen & (stored["frame"] == nearest))[order]][: self.view.num]
                 boxes[place, : len(chosen)], mask[place, : len(chosen)] = corners[chosen], True
-        return boxes, mask
+                classes[place, : len(chosen)] = stored["class"][chosen]
+        return boxes, mask, classes
 
     def _read(self, members: Members, clip: int) -> box_codec.Boxes:
         """The clip's boxes of all sources, but for the low scores."""
@@ -127,14 +130,14 @@ class BoxesReader:
     def batch(
         self,
         drawn: BoxesDraw,  # noqa: ARG002 - a ViewReader
-        loaded: Sequence[tuple[Corners, npt.NDArray[np.bool_]]],
+        loaded: Sequence[_Loaded],
         outputs: Sequence[torch.Tensor],  # noqa: ARG002 - a ViewReader
     ) -> dict[str, torch.Tensor]:
-        """Boxes (B, N, 4) and mask (B, N); with all frames (B, T, N, 4) and (B, T, N)."""
-        boxes, mask = (np.stack(parts) for parts in zip(*loaded, strict=True))
-        if self.view.frame != "all":
-            boxes, mask = boxes[:, 0], mask[:, 0]
-        return {self.view.name: torch.from_numpy(boxes), f"{self.view.name}_mask": torch.from_numpy(mask)}
+        """Boxes (B, N, 4), mask (B, N) and classes (B, N); with all frames (B, T, N, 4) and (B, T, N)."""
+        names = (self.view.name, f"{self.view.name}_mask", f"{self.view.name}_class")
+        stacked = (np.stack(parts) for parts in zip(*loaded, strict=True))
+        shown = (values if self.view.frame == "all" else values[:, 0] for values in stacked)
+        return dict(zip(names, map(torch.from_numpy, shown), strict=True))
 
     def meta(self, drawn: BoxesDraw, samples: Samples) -> dict[str, npt.NDArray[Any]]:
         """Frames (B, F) in the run, their seconds, crop (B, 4) and flip (B,)."""

@@ -38,8 +38,8 @@ What the annotations say travels with the shards, so that training and evaluatio
 | `classes.json` | Beside the rows: the names by index of every numbering, `vdata.open_shards(path).classes["label"]` |
 
 In a batch `label` is the one class; `Fact("y", column="labels", classes=24)` gives several as 0 and 1, `Fact("pid")` any column
-of numbers ([views.md](views.md)). What a batch has no view for, as the class of a dataset's box or of a frame, is read from
-the sample: `vdata.open_shards(path)[key]` with a key of `batches.keys(batch["idx"])`.
+of numbers ([views.md](views.md)). What a batch has no view for, as the classes of frames, is read from the sample:
+`vdata.open_shards(path)[key]` with a key of `batches.keys(batch["idx"])`.
 
 Another fold needs no other build: `ClipIterator(["OUT/train", "OUT/test"], where="'train2' in splits", ...)` reads fold 2
 ([filters.md](filters.md)).

@@ -47,7 +47,7 @@ _KEPT = ("idx", "label", "valid", "meta")
 """Keys that every batch has."""
 _BESIDE: Mapping[type, tuple[str, ...]] = {
     Audio: ("mask", "shifted"),
-    Boxes: ("mask",),
+    Boxes: ("mask", "class"),
     Features: ("time",),
     Motion: ("mask",),
     Text: ("mask", "seconds", "answer", "span"),

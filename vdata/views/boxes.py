@@ -12,11 +12,12 @@ __all__ = ["Boxes", "Tracklets"]
 
 @dataclass(frozen=True, slots=True)
 class Boxes:
-    """Boxes of one frame of a view, float32 (B, N, 4) as y0, x0, y1, x1 in [0, 1] of the view's crop; beside it `NAME_mask`.
+    """Boxes of one frame of a view, float32 (B, N, 4) as y0, x0, y1, x1 in [0, 1] of the view's crop; beside it two more.
 
     They have gone through the view's crop and flip. `NAME_mask` is bool (B, N): False where the sample has no such box, or the
-    crop shows too little of it. With `frame="all"` both have an axis of the view's frames: (B, T, N, 4), where box n of two
-    frames need not be of the same thing (Tracklets are for that).
+    crop shows too little of it. `NAME_class` is int64 (B, N): the number that detector or dataset gives, -1 for none; a box of
+    several classes, as AVA's people, stands there once for each. With `frame="all"` all have an axis of the view's frames:
+    (B, T, N, 4), where box n of two frames need not be of the same thing (Tracklets are for that).
 
     Random boxes are drawn in the view's own coordinates, behind crop and flip, and all are valid.
 

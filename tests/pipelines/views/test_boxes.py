@@ -16,7 +16,7 @@ from pipelines.readers import make_readers
 from pipelines.samples import Samples, put
 from pipelines.views.boxes import BoxesDraw, BoxesReader, nearest_places
 from vdata.errors import ConfigError, CorruptShardError, SchemaMismatchError
-from vdata.media.box_codec import boxes_of, dump_boxes
+from vdata.media.box_codec import boxes_of, dump_boxes, load_boxes
 from vdata.records import GivenBoxes, Video
 from vdata.views import Augment, Boxes, Clip, check_views
 
@@ -226,6 +226,21 @@ def centre_of(make_samples, view: Boxes, runs: list[list[int]], start: int = 0) 
 def places(batch: dict[str, torch.Tensor], row: int = 0) -> list[float]:
     """The left edges, in pixels, of the boxes that are there."""
     return (batch["boxes"][row, batch["boxes_mask"][row]][:, 1] * 96).round().tolist()
+
+
+def test_each_box_keeps_its_class(make_samples, make_members):
+    view = Boxes(sources=("dataset", "slic"), num=5)
+    samples, drawn = centre_of(make_samples, view, [[20]])
+    rows = np.concatenate([load_boxes(member((0, (x, 0, x + 9, 9), score))) for x, score in [(1, 0.3), (2, 0.9), (2, 0.8)]])
+    rows["class"] = [70, 12, 80]
+    stored = {(0, "dataset.boxes.npy"): dump_boxes([rows]), (0, "slic.boxes.npy"): member((0, (5, 0, 20, 9), 0.5))}
+    batch = batch_of(view, samples, make_members(stored), drawn)
+    assert places(batch) == [2, 2, 5, 1]
+    assert batch["boxes_class"].dtype == torch.int64
+    assert batch["boxes_class"].tolist() == [[12, 80, -1, 70, -1]]
+    random = Boxes(num=3)
+    samples, drawn = centre_of(make_samples, random, [[20]])
+    assert batch_of(random, samples, make_members({}), drawn)["boxes_class"].tolist() == [[-1, -1, -1]]
 
 
 def test_the_highest_scores_are_taken_and_low_ones_left_out(make_samples, make_members):
