@@ -73,8 +73,10 @@ class GivenBoxes:
         sides = np.asarray(corners, np.float64).reshape(-1, 4)
         rows = np.zeros(len(sides), GIVEN_BOX)
         rows["seconds"], rows["class"], rows["score"] = seconds, classes, scores
-        for place, name in enumerate(("x0", "y0", "x1", "y1")):
-            rows[name] = sides[:, place]
+        # What float32 does not hold becomes infinity: such a side ends where the picture does.
+        with np.errstate(over="ignore"):
+            for place, name in enumerate(("x0", "y0", "x1", "y1")):
+                rows[name] = sides[:, place]
         return cls(rows.tobytes(), *size)
 
     @property

@@ -1,6 +1,7 @@
 """`vdata check-leaks` prints what the library finds, ends with its status, and writes what `vdata remove` takes."""
 
 import json
+import shlex
 
 import pyarrow.parquet as pq
 import pytest
@@ -10,6 +11,7 @@ from vdata.builder import resolve
 from vdata.builder.plan import make_plan
 from vdata.builder.task import Order, build_shard
 from vdata.cli.check_leaks import command
+from vdata.cli.remove import command as remove
 from vdata.datasets import DATASETS
 from vdata.errors import ConfigError, ShardError
 from vdata.leaks import find_leaks
@@ -48,8 +50,22 @@ def test_leaks_are_printed_and_the_status_is_1(folders, tmp_path):
     report = find_leaks([train, test])
     assert (tmp_path / "new/keys.txt").read_text().split() == report.keys_to_remove() == list(report.pairs[0].first.keys)
     assert pq.read_table(tmp_path / "new/leaks.parquet")["kind"].to_pylist() == ["folders"]
+    assert lines[-1] == (
+        f"1 keys of {train} written to {tmp_path}/new/keys.txt; take these clips out: "
+        f"vdata remove --shards {train} --keys {tmp_path}/new/keys.txt"
+    )
+    given = remove.make_context("remove", shlex.split(lines[-1].partition("vdata remove ")[2])).params
+    assert (given["shards"], given["keys"].name) == (train, str(tmp_path / "new/keys.txt"))
     clean = check(train, other)
     assert (clean.exit_code, clean.output.splitlines()[-1]) == (0, "nothing looks alike")
+
+
+def test_no_key_is_nothing_to_remove(folders, tmp_path):
+    train, _, other = folders
+    result = check(train, other, "--keys", tmp_path / "a b.txt")
+    assert result.exit_code == 0
+    assert result.output.splitlines()[-1] == f"0 keys of {train} written to {tmp_path}/a b.txt: nothing is to be removed"
+    assert not (tmp_path / "a b.txt").read_text()
 
 
 def test_json_is_the_report_and_nothing_else(folders):

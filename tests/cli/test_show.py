@@ -12,6 +12,7 @@ from vdata.cli.show import command
 from vdata.datasets import DATASETS
 from vdata.errors import ConfigError
 from vdata.shards import open_shards
+from vdata.shards.classes import write_classes
 from vdata.shards.contact_sheet import SheetConfig, contact_sheet
 
 
@@ -43,6 +44,16 @@ def test_the_page_is_that_of_the_library(shards, tmp_path, monkeypatch):
     assert np.array_equal(cv2.imread(str(out))[..., ::-1], contact_sheet(sample, SheetConfig(frames=(3, 13), motion=True)))
     show(shards, "--index", "-1", "--every", "8", "--out", out)
     assert np.array_equal(cv2.imread(str(out))[..., ::-1], contact_sheet(sample, SheetConfig(every=8)))
+
+
+def test_classes_of_frames_have_the_names_of_the_shards(shards, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "vdata.shards.contact_sheet.contact_sheet", lambda *arguments: seen.append(arguments) or np.zeros((9, 9, 3), np.uint8)
+    )
+    write_classes(shards, {"frame": ["SIL", "pour_milk"]})
+    show(shards, "--out", tmp_path / "page.png")
+    assert seen[0][2]["frame"] == ("SIL", "pour_milk")
 
 
 @pytest.mark.parametrize(

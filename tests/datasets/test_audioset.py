@@ -9,7 +9,7 @@ import pytest
 
 import vdata
 from vdata.config import from_mapping
-from vdata.datasets import DATASETS
+from vdata.datasets import DATASETS, _layout
 from vdata.errors import ConfigError
 from vdata.records import Skipped, Video
 
@@ -74,6 +74,34 @@ def test_odd_rows(plant):
     assert entries[2].message == "line 3 is not 'ID, START, END, \"CLASS,...\"' with START < END"
 
 
+def test_a_cell_that_no_csv_reader_takes_is_an_odd_row(plant):
+    text = f'{A}, 30.000, 40.000, "/m/09x0r"\n{B}, 0, 1, "{"x" * 200_000}\n'
+    first, second = listed(planted(plant, f"{A}.mp4", f"{B}.mp4", text=text))
+    assert isinstance(first, Video)
+    assert second.reason == "bad_row"
+
+
+@pytest.mark.parametrize("index", ["9" * 5000, "900000000", "1000001", "-1", "x", "\u0661"])
+def test_an_index_that_is_none_is_refused(plant, index):
+    root = planted(plant, f"{A}.mp4")
+    (root / "class_labels_indices.csv").write_text(CLASSES + f"{index},/m/x,x\n")
+    with pytest.raises(ConfigError, match=r"line 5: found the index '.*, it must be a number from 0 to 1000000"):
+        listed(root)
+    with pytest.raises(ConfigError, match="it must be a number from 0 to 1000000"):
+        DATASETS["audioset"](None).classes(root)
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_of_files_that_say_the_same_the_disk_does_not_choose(plant, monkeypatch, backwards):
+    names = (f"eval/{A}_30000_40000.mp4", f"eval/{A}_30_40.mp4", f"eval/{A}_30.0_40.0.mp4")
+    root = planted(plant, *names)
+    listing = _layout.entries_in
+    monkeypatch.setattr(
+        _layout, "entries_in", lambda *args: iter(sorted(listing(*args), key=lambda one: one.name, reverse=backwards))
+    )
+    assert listed(root)[0].source == f"eval/{A}_30.0_40.0.mp4"
+
+
 def test_published_lists(annotations_root, plant):
     source = annotations_root / "audioset"
     rows = [line.split(", ", 3) for line in (source / "eval_segments.csv").read_text().splitlines() if not line.startswith("#")]
@@ -126,7 +154,10 @@ def test_wrong_roots(plant, tmp_path):
         listed(root, "balanced_train")
     with pytest.raises(ConfigError, match="must be one of balanced_train, unbalanced_train, eval"):
         listed(root, "train")
-    with pytest.raises(ConfigError, match=r"line 1: found the class '/m/none', which is none of the 3 classes of"):
+    with pytest.raises(
+        ConfigError,
+        match=r"line 1: found the class '/m/none', which is none of the 3 classes of '.*csv': take both files from one source",
+    ):
         listed(planted(plant, f"{A}.mp4", text=f'{A}, 0, 1, "/m/none"\n'))
     (root / "class_labels_indices.csv").write_text("mid,name\n")
     with pytest.raises(ConfigError, match="the first line must name the columns index, mid, display_name"):

@@ -133,6 +133,38 @@ def test_a_few_odd_rows_are_skipped_and_many_refused(plant):
         listed(root)
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        *(
+            "0903,0.1,0.1,0.2,0.2,1.5,1",
+            "0903,0.1,0.1,0.2,0.2,nan,1",
+            "0903,0.1,0.1,0.2,0.2,1e30,1",
+            "0903,0.1,0.1,0.2,0.2,99999999999,1",
+        ),
+        *("nan,0.1,0.1,0.2,0.2,12,1", "0903,0.1,inf,0.2,0.2,12,1", f"0903,0.1,0.1,0.2,0.2,{'9' * 5000},1"),
+    ],
+)
+def test_a_row_with_a_number_without_measure_is_odd(plant, row):
+    rows = "".join(f"{A},{second:04d},0.1,0.1,0.2,0.2,12,1\n" for second in range(902, 1102))
+    root = plant(f"videos/{A}.mp4", texts=TEXTS | {"annotations/ava_val_v2.2.csv": f"{rows}{A},{row}\n"})
+    odd, film = listed(root)
+    assert (odd.reason, len(film.boxes.table)) == ("bad_row", 200)
+
+
+@pytest.mark.parametrize("number", ["1000001", "9" * 5000])
+def test_an_action_without_measure_is_refused(plant, number):
+    root = plant(texts={"ava_action_list_v2.2.pbtxt": V22.replace("79", number)})
+    with pytest.raises(ConfigError, match=rf"pbtxt': found {number[:40]}.*, it must be at most 1000000"):
+        made().classes(root)
+
+
+def test_an_excluded_second_that_is_none_is_named(plant):
+    texts = {"annotations/ava_val_excluded_timestamps_v2.2.csv": f"{A},0903\n{A},inf\n"}
+    with pytest.raises(ConfigError, match=rf"line 2: found '{A},inf', must be VIDEO,SECOND"):
+        listed(plant(f"videos/{A}.mp4", texts=TEXTS | texts))
+
+
 def test_wrong_roots(plant, tmp_path):
     with pytest.raises(ConfigError, match=r"found nothing; --root must hold ava_\{train,val\}"):
         made().prepare(tmp_path / "absent")

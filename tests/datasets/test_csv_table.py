@@ -187,6 +187,8 @@ def test_a_table_that_has_changed_is_read_again(plant):
         (["path,split", "a.mp4,a/b"], "found the split 'a/b', which names a folder"),
         (["path,split", *(f"a.mp4,s{i}" for i in range(101))], "found 101 splits, at most 100"),
         (["path,caption", 'a.mp4,"never closed', "sub/b.mkv,x"], r"mend its quotes, or --set csv\.quotes=false"),
+        ([f"path,{'x' * 140_000}", "a.mp4,1"], r"line 1: found field larger .*more than 131072 characters are read from jsonl"),
+        (["path,caption", f"a.mp4,{'x' * 140_000}"], r"line 2: found field larger .*more than 131072 characters are read from"),
     ],
 )
 def test_tables_that_are_refused(plant, lines, message):
@@ -219,6 +221,17 @@ def test_wrong_roots_and_settings(plant, tmp_path):
         listed(table, "train", "columns.path=[]")
     with pytest.raises(ConfigError, match="must be one character"):
         listed(table, "train", "delimiter=::")
+    for encoding in ("bogus", "rot13"):
+        with pytest.raises(ConfigError, match=rf"csv\.encoding \('{encoding}'\) must be one that Python reads text in"):
+            listed(table, "train", f"encoding={encoding}")
+    with pytest.raises(ConfigError, match="found embedded null byte, it must name a text file"):
+        list(DATASETS["csv"](from_mapping(DATASETS["csv"].Config, {"classes": "a\0"})).videos(table, "train"))
+
+
+def test_names_that_no_file_holds_are_mended(plant):
+    # Half a surrogate pair in UTF-7.
+    (entry,) = listed(planted(plant, "path,+2AA-", "a.mp4,+2AA-"), "", "encoding=utf-7")
+    assert entry.text == {"other": {"?": "?"}}
 
 
 def test_a_build(plant, make_video, make_image, build_dataset, tmp_path):

@@ -13,19 +13,21 @@ from vdata.records import FeatureFile
 NAME = "2020-04-02-150120"
 
 
-def test_it_is_listed_and_built_from_features(plant, build_dataset):
-    root = plant(texts={f"groundTruth/{NAME}": "bg\nfan\nfan\n", "mapping/mapping.txt": "0 bg\n1 fan\n"})
-    (root / "features/2020").mkdir(parents=True)
-    given = np.arange(12, dtype=np.float32).reshape(3, 4)
-    np.save(root / f"features/2020/{NAME}.npy", given)
+@pytest.mark.parametrize("folder", ["features/2020", "features"])
+def test_it_is_listed_and_built_from_features(plant, build_dataset, folder):
+    truth = "bg\n" + "fan\n" * 29
+    root = plant(texts={f"groundTruth/{NAME}": truth, "mapping/mapping.txt": "0 bg\n1 fan\n"})
+    (root / folder).mkdir(parents=True)
+    given = np.random.default_rng(0).normal(size=(30, 512)).astype(np.float32)
+    np.save(root / folder / f"{NAME}.npy", given)
     dataset = DATASETS["desktop_assembly"](DATASETS["desktop_assembly"].Config())
     dataset.prepare(root)
     (video,) = dataset.videos(root, "")
-    assert video.features == FeatureFile(f"features/2020/{NAME}.npy", "TD")
-    assert (video.label, video.label_name, video.facts) == (0, "2020", {"num_labels": 3, "num_actions": 2})
+    assert video.features == FeatureFile(f"{folder}/{NAME}.npy", "TD")
+    assert (video.label, video.label_name, video.facts) == (0, "2020", {"num_labels": 30, "num_actions": 2})
     sample = vdata.open_shards(build_dataset("desktop_assembly", root)[""])[0]
-    np.testing.assert_array_equal(sample.features(), given)
-    assert sample.frame_labels().tolist() == [0, 1, 1]
+    np.testing.assert_array_equal(sample.features(), given.astype(np.float16))
+    assert sample.frame_labels().tolist() == [0] + [1] * 29
 
 
 def test_wrong_root(plant):

@@ -50,6 +50,14 @@ def test_entries_that_are_not_built_are_told(plant):
     assert reasons == ["", "missing", "listed_twice", *["bad_row"] * 4]
 
 
+def test_a_number_that_no_column_holds_is_left_out(plant):
+    train = [entry(A, start_frame=True, end_frame=2**31), entry(B, True), entry("x", 10**400)]
+    root = plant(f"rgb/{A}.mp4", f"rgb/{B}.mp4", "rgb/x.mp4", texts=texts(train))
+    first, *others = listed(root)
+    assert first.facts == {}
+    assert [found.reason for found in others] == ["bad_row"] * 2
+
+
 def test_published_vocabulary_and_names(annotations_root, plant):
     """Not the published files, which nobody here has: their words and names in the form that readers' code expects."""
     names = (annotations_root / "diving48/mmaction2/label_map.txt").read_text().splitlines()

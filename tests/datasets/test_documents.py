@@ -50,7 +50,8 @@ def test_short_documents_are_one_skipped_a_file(plant):
 
 
 def test_a_folder_has_one_document_a_file(plant):
-    root = plant("news/b.TXT", "news/a.txt", "c.txt", "notes.pdf", "old.txt.gz")
+    texts = {"news/b.TXT": "b", "news/a.txt": "a", "c.txt": "c"}
+    root = plant("notes.pdf", "old.txt.gz", texts=texts)
     found = {entry.source: entry for entry in listed(root)}
     a, b, c, pdf, packed = (found[name] for name in ("news/a.txt", "news/b.TXT", "c.txt", "notes.pdf", "old.txt.gz"))
     assert [(one.video_id, one.label, one.label_name, one.byte_range) for one in (a, b, c)] == [
@@ -63,7 +64,7 @@ def test_a_folder_has_one_document_a_file(plant):
 
 
 def test_what_is_no_regular_file_is_skipped(plant):
-    root = plant("a.txt")
+    root = plant(texts={"a.txt": "a"})
     os.mkfifo(root / "fifo.txt")
     (root / "gone.jsonl").symlink_to("nowhere")
     a, fifo, gone = listed(root)
@@ -91,21 +92,47 @@ def test_json_lines(plant):
         '{"text": "a b c"}',
     ]
     root = plant(texts={"d/train.jsonl": "\n".join(rows)})
-    *kept, bad, short = listed(root)
-    assert [video.video_id for video in kept] == ["d/train.jsonl:1", "d/train.jsonl:5"]
-    assert texts(root, kept) == [rows[0], rows[4]]
-    assert (bad.reason, bad.message.split(" documents")[0]) == ("bad_json", "2 of 5")
-    assert (short.reason, short.message.split(" documents")[0]) == ("short", "1 of 5")
+    first, bad, untitled, last, short = listed(root)
+    assert [video.video_id for video in (first, last)] == ["d/train.jsonl:1", "d/train.jsonl:5"]
+    assert texts(root, [first, last]) == [rows[0], rows[4]]
+    assert [(one.reason, one.video_id, one.message[:7]) for one in (bad, untitled)] == [
+        ("bad_json", "d/train.jsonl:2", "line 2 "),
+        ("bad_json", "d/train.jsonl:3", "line 3 "),
+    ]
+    assert (short.reason, short.message) == ("short", "1 of 5 documents have no word")
     assert len([one for one in listed(root, min_words=3) if isinstance(one, Video)]) == 1
 
 
 def test_long_lines_are_passed_over(plant):
     long = "x" * (2**20 + 1)
     root = plant(texts={"train.txt": f"one\n{long}\n{long * 3}\ntwo"}) / "train.txt"
-    one, two, large = listed(root)
+    one, large, larger, two = listed(root)
     assert texts(root, [one, two]) == ["one", "two"]
     assert [one.video_id, two.video_id] == ["train.txt:1", "train.txt:4"]
-    assert (large.reason, large.message[:6]) == ("too_large", "2 of 4")
+    assert [(skipped.reason, skipped.message.partition(" is ")[0]) for skipped in (large, larger)] == [
+        ("too_large", "line 2"),
+        ("too_large", "line 3"),
+    ]
+
+
+def test_bad_lines_are_told_one_by_one_until_there_are_too_many(plant):
+    rows = ["{}"] * 250 + ['{"text": "one"}', "{}", '{"text": ""}', '{"text": " "}']
+    *entries, more, short = listed(plant(texts={"a.jsonl": "\n".join(rows)}))
+    assert [entry.video_id for entry in entries] == [f"a.jsonl:{number}" for number in (*range(1, 101), 251)]
+    assert {entry.reason for entry in entries[:100]} == {"bad_json"}
+    assert more.message == "151 more of 254 documents are no JSON object with the string `text`"
+    assert short.message == "2 of 254 documents have no word"
+
+
+def test_a_file_without_a_word_or_with_too_many_is_no_document(plant):
+    blank = " \n" * 4096
+    texts = {"a.txt": "", "b.txt": "\ufeff\n", "c.txt": blank, "d.txt": f"{blank}word", "e.txt": "x" * (2**20 + 1)}
+    root = plant(texts=texts)
+    found = {entry.source: entry for entry in listed(root)}
+    assert [found[name].reason for name in ("a.txt", "b.txt", "c.txt", "e.txt")] == ["short"] * 3 + ["too_large"]
+    assert found["a.txt"].message == "1 of 1 documents have no word"
+    assert found["d.txt"].video_id == "d.txt"
+    assert {entry.reason for entry in listed(root, min_words=2)} == {"short", "too_large"}
 
 
 @pytest.mark.parametrize(

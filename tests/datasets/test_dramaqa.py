@@ -135,6 +135,22 @@ def test_the_test_set_has_no_answers_and_script_and_metadata_may_be_absent(plant
     assert ("answer" in shot.text["questions"][0], "subtitles" in shot.text, shot.boxes) == (False, False, None)
 
 
+def test_numbers_without_measure_are_none_and_half_a_surrogate_pair_is_mended(plant):
+    wide, none = (BODY | {"max_x": side} for side in (10**400, float("nan")))
+    frames = [
+        {"frame_id": f"{SHOT}_IMAGE_0000001008", "persons": [person("Anna", FACE, rectangle) for rectangle in (wide, none)]},
+        {"frame_id": f"{SHOT}_IMAGE_" + "9" * 400, "persons": [person("Deogi", FACE, BODY)]},
+    ]
+    rows = [question(1, SHOT, 1, que="\ud83d?")]
+    root = planted(plant, **{"AnotherMissOh_visual.json": {SHOT: frames}, QA.format("train"): rows})
+    plant(f"{FOLDER}/0078/IMAGE_{'9' * 30}.jpg")
+    (shot,) = listed(root)
+    assert shot.frames == tuple(images()[:3])
+    assert shot.text["questions"][0]["question"] == "\ufffd?"
+    # Of three people the one face whose frame and sides are numbers; it is there once.
+    assert [dataset().classes(root)["box"][index] for index in shot.boxes.table["class"]] == ["Anna face"]
+
+
 def test_missing_and_repeated(plant):
     rows = [*TRAIN, question(1, SHOT, 1, correct_idx=2), question(9, "AnotherMissOh02_001_0001", 1, correct_idx=0)]
     shot, twice, scene, missing = listed(planted(plant, **{QA.format("train"): rows, QA.format("val"): TRAIN[:1]}))
@@ -189,6 +205,15 @@ def test_published_pieces(annotations_root, tmp_path):
             "AnotherMissOh_script.json",
             {SHOT: {"contained_subs": [{"st": "soon", "et": "1", "utter": ""}]}},
             "must hold contained_subs",
+        ),
+        (QA.format("train"), [question(1, SHOT, 1, correct_idx=float("inf"))], "row 1: OverflowError"),
+        *(
+            (
+                "AnotherMissOh_script.json",
+                {SHOT: {"contained_subs": [{"st": time, "et": "1", "utter": ""}]}},
+                "must hold contained_subs",
+            )
+            for time in ("nan", "inf", "1e300", 10**400)
         ),
         ("AnotherMissOh_visual.json", {SHOT: 3}, "it must hold lists of frames"),
         ("AnotherMissOh_visual.json", {SHOT: [{"image": 3}]}, "it must hold lists of frames"),

@@ -61,6 +61,15 @@ def test_what_is_no_such_json_is_one_line(tmp_path, content):
         read_json("d", path, list)
 
 
+def test_half_a_surrogate_pair_is_mended_and_a_number_without_measure_named(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(r'{"\ud800": "\ud83d\ude00"}')
+    assert read_json("d", path, dict) == {"\ufffd": "\U0001f600"}
+    path.write_text("1\ninf\n")
+    with pytest.raises(ConfigError, match="line 2: found 'inf', must be a number"):
+        parse_lines("d", path, lambda line: int(float(line)), "must be a number")
+
+
 def test_matlab_files(tmp_path):
     path = tmp_path / "a.mat"
     scipy.io.savemat(path, {"x": np.arange(6).reshape(2, 3)})
@@ -72,6 +81,34 @@ def test_matlab_files(tmp_path):
         read_mat("d", path, "x")
     with pytest.raises(ConfigError, match="cannot be read"):
         read_mat("d", tmp_path / "none.mat", "x")
+    scipy.io.savemat(path, {"x": np.array([["a", "b"]], object)})
+    with pytest.raises(ConfigError, match="MATLAB file"):
+        read_mat("d", path, "x")
+
+
+def test_a_reader_that_dies_takes_nobody_along(tmp_path, monkeypatch):
+    (tmp_path / "a.mat").touch()
+    monkeypatch.setattr("vdata.datasets._files._READ_MAT", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    with pytest.raises(ConfigError, match=r"found bytes at which the reader died \(status -11\)"):
+        read_mat("d", tmp_path / "a.mat", "x")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["1.jpg", "2.jpg", "3.jpg", "10.jpg"],
+        ["001.jpg", "002.jpg", "010.jpg"],
+        ["0001C1T0001F001.jpg", "0001C1T0001F099.jpg", "0001C1T0001F100.jpg", "0001C1T0002F0100.jpg"],
+        # Of one length, but not of one width; one number in two forms.
+        ["frame9_10.jpg", "frame10_9.jpg"],
+        ["01.jpg", "1.jpg", "2.jpg"],
+        ["9" * 100 + ".png", "1" + "0" * 100 + ".png"],
+    ],
+)
+def test_numbers_in_the_names_of_images_are_in_their_order(tmp_path, names):
+    for name in reversed(names):
+        (tmp_path / name).touch()
+    assert image_names(tmp_path) == names
 
 
 def test_images_are_sorted_by_their_bytes_and_nothing_else_is_one(tmp_path):

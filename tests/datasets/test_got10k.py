@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import vdata
-from vdata.datasets import DATASETS
+from vdata.datasets import DATASETS, splits_of
 from vdata.errors import ConfigError
 from vdata.media.box_codec import load_boxes
 from vdata.records import Skipped, Video
@@ -92,6 +92,15 @@ def test_of_test_the_first_box_is_all(root):
     }
 
 
+def test_splits_are_those_that_have_a_list(root):
+    dataset = DATASETS["got10k"](DATASETS["got10k"].Config())
+    assert splits_of(dataset, root) == ("train", "val", "test")
+    shutil.rmtree(root / "val")
+    assert splits_of(dataset, root) == ("train", "test")
+    with pytest.raises(ConfigError, match=r"looked for val/list\.txt .*; `--split train --split test` builds what has a list"):
+        listed(root, "val")
+
+
 def test_absent_frames_that_have_a_rectangle(root, plant):
     plant(texts={f"train/{ONE}/absence.label": "0\r\n1\r\n1\r\n"})
     video = listed(root, "train")[0]
@@ -130,6 +139,7 @@ def test_without_meta_a_sequence_has_no_class(root):
         ("absence.label", "0\n0\n2\n", "unreadable", "each from 0 to 1"),
         ("cover.label", "8\n9\n8\n", "unreadable", "each from 0 to 8"),
         ("cover.label", "8\nx\n8\n", "unreadable", "each from 0 to 8"),
+        ("cover.label", f"8\n{'1' * 5000}\n8\n", "unreadable", "each from 0 to 8"),
         ("groundtruth.txt", None, "missing", "train/list.txt names the sequence, the file is not there"),
         ("cover.label", None, "missing", "train/list.txt names the sequence, the file is not there"),
     ],

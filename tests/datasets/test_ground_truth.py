@@ -50,6 +50,9 @@ def test_frames_between_spans_have_no_class(file):
         ("5-1 bg\n", "line 1: found '5-1 bg', must end behind"),
         ("1-5 bg\njack_up\n", "line 2: found 'jack_up', must be 'START-END CLASS'"),
         ("bg\n1-5 bg\n", "line 2: found '1-5 bg', must be one of the 3"),
+        # A label for each frame of it would be 400 GB; int() takes 4,300 digits.
+        ("1-5 bg\n6-99999999999 bg\n", "line 2: found '6-99999999999 bg', must be 'START-END CLASS'"),
+        (f"1-{'9' * 5000} bg\n", "line 1: found '1-9999.*, must be one of the 3"),
     ],
 )
 def test_lines_that_are_none(file, text, message):
@@ -61,6 +64,12 @@ def test_many_names_of_one_index_and_none_of_a_negative_one(file):
     mapping = read_mapping("d", file("0 cut_tomato\n0 cut_cheese\n2 mix\n-1 bg\n"))
     assert mapping == {"cut_tomato": 0, "cut_cheese": 0, "mix": 2, "bg": -1}
     assert names_of_frames(mapping) == ("cut_tomato|cut_cheese", "", "mix")
+
+
+@pytest.mark.parametrize("index", ["1000001", "-1000001", "1" + "0" * 30, "9" * 5000, "1e3"])
+def test_an_index_without_measure_is_refused(file, index):
+    with pytest.raises(ConfigError, match=rf"line 2: found '{index[:20]}.*, must be 'INDEX CLASS', the index at most 1000000"):
+        read_mapping("d", file(f"0 cut\n{index} mix\n"))
 
 
 def test_files_that_are_none(file):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
+import vdata
 from vdata.config import from_mapping
 from vdata.datasets import DATASETS
 from vdata.errors import ConfigError
@@ -61,3 +64,31 @@ def test_lists_and_other_files_are_refused(plant):
         listed(plant(texts={"v.jsonl": '{"video": "a.mp4"}'}) / "v.jsonl")
     with pytest.raises(ConfigError, match="looked for one table"):
         listed(plant())
+
+
+def test_words_that_no_file_holds_are_mended(plant):
+    (entry,) = listed(plant("a.mp4", texts={"t.jsonl": '{"path": "a.mp4", "\\ud800": {"k": "\\udfff"}}'}))
+    assert entry.text == {"other": {"\ufffd": '{"k": "\ufffd"}'}}
+
+
+def test_a_build(make_video, build_dataset, tmp_path):
+    root = tmp_path / "data"
+    root.mkdir()
+    for name, count in (("a", 12), ("b", 18)):
+        shutil.copy(make_video(f"{name}.mp4", num_frames=count, fps=25, size=(64, 48)), root)
+    rows = [
+        {"path": "a.mp4", "label": ["run", "outdoors"], "caption": "on foot", "split": "train", "mood": {"calm": 0.5}},
+        {"path": "b.mp4", "label": "run", "split": "train", "start": 0.24},
+        {"path": "gone.mp4", "label": "swim", "split": "train"},
+    ]
+    (root / "t.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    folder = build_dataset("jsonl", root)["train"]
+    shards = vdata.open_shards(folder)
+    samples = {sample.row["video_id"]: sample for sample in shards}
+    assert {name: (sample.row["num_frames"], sample.row["labels"]) for name, sample in samples.items()} == {
+        "a.mp4": (12, [1, 0]),
+        "b.mp4#t=0.24": (12, [1]),
+    }
+    assert (samples["a.mp4"].text().caption, samples["a.mp4"].text().other) == ("on foot", {"mood": '{"calm": 0.5}'})
+    assert shards.classes == {"label": ("outdoors", "run", "swim")}
+    assert pq.read_table(folder / "errors.parquet")["reason"].to_pylist() == ["missing"]

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from vdata import open_shards
-from vdata.datasets import DATASETS
+from vdata.datasets import DATASETS, _layout
 from vdata.errors import ConfigError
 from vdata.records import Skipped, Video
 
@@ -168,6 +168,100 @@ def test_a_list_of_paths_and_numbers_takes_the_place_of_a_csv(plant):
     (root / "kinetics400_train_list_videos.txt").write_text(f"train/air drumming/{A}.mp4 1\ntrain/air drumming/{B}.mp4 0\n")
     assert [entry.label_name for entry in listed(root)] == ["", ""]
     assert DATASETS["kinetics400"](None).classes(root) == {"label": ()}
+
+
+ARCHERY, ZUMBA = "aaaaaaaaaaa_000000_000010", "zzzzzzzzzzz_000000_000010"
+NUMBERED = f"{{0}}/Zumba/{ZUMBA}.mp4 {{1}}\n{{0}}/air_archery/{ARCHERY}.mp4 {{2}}\n"
+NAMED = f"{HEADER}Zumba,zzzzzzzzzzz,0,10,{{0}},0\nair archery,aaaaaaaaaaa,0,10,{{0}},0\n"
+
+
+@pytest.fixture
+def two_forms(plant):
+    """A function that plants two classes in train and in val, whose lists are of either form; it lists both splits."""
+
+    def plant_both(train: str, val: str, folders: tuple[str, str] = ("Zumba", "air_archery")) -> dict[str, list[Video]]:
+        names = [
+            f"{split}/{folder}/{stem}.mp4"
+            for split in ("train", "val")
+            for folder, stem in zip(folders, (ZUMBA, ARCHERY), strict=True)
+        ]
+        root = plant(*names, texts={"train.csv": train.replace("{0}", "train"), "val.csv": val.replace("{0}", "val")})
+        found = {split: listed(root, split) for split in ("train", "val")}
+        names = DATASETS["kinetics400"](None).classes(root)["label"]
+        assert all(names[video.label] == video.label_name for videos in found.values() for video in videos)
+        return found
+
+    return plant_both
+
+
+def numbers(found: dict[str, list[Video]]) -> dict[str, set[tuple[str, int]]]:
+    return {split: {(video.video_id, video.label) for video in videos} for split, videos in found.items()}
+
+
+def test_lists_of_two_forms_have_one_numbering(two_forms):
+    """Where the numbers of a list of paths are not the places of the names, train and val must not differ in silence."""
+    train = NUMBERED.format("{0}", 1, 0)
+    both = {(ZUMBA, 1), (ARCHERY, 0)}
+    assert numbers(two_forms(train, NAMED)) == {"train": both, "val": both}
+    assert numbers(two_forms(train, train)) == {"train": both, "val": both}
+    byte_order = {(ZUMBA, 0), (ARCHERY, 1)}
+    assert numbers(two_forms(NAMED, NUMBERED.format("{0}", 0, 1))) == {"train": byte_order, "val": byte_order}
+    for first in (NAMED, NUMBERED.format("{0}", 0, 1)):
+        with pytest.raises(ConfigError, match=r"val\.csv' gives the class 'Zumba' the number 1, by '.*train\.csv' it must be 0"):
+            two_forms(first, train)
+    with pytest.raises(ConfigError, match=r"gives the class 'Zumba' the number 0, by '.*train\.csv' which it does not have"):
+        two_forms(NAMED.replace("Zumba", "zumba"), NUMBERED.format("{0}", 0, 1))
+
+
+def test_numbers_that_cannot_be_compared_are_refused(two_forms):
+    flat = f"{{0}}/all/{ZUMBA}.mp4 1\n{{0}}/all/{ARCHERY}.mp4 0\n"
+    with pytest.raises(ConfigError, match=r"train\.csv' has numbers, and no folders that tell their classes, but .*val\.csv'"):
+        two_forms(flat, NAMED, ("all", "all"))
+    with pytest.raises(ConfigError, match=r"val\.csv' has numbers, and no folders that tell their classes, but .*train\.csv'"):
+        two_forms(NAMED, flat, ("all", "all"))
+
+
+def test_a_list_without_classes_has_none_that_could_differ(plant):
+    root = plant(f"val/{ZUMBA}.mp4", texts={"train.csv": NAMED, "val.csv": f"val/{ZUMBA}.mp4 -1\n"})
+    assert [(video.label, video.label_name) for video in listed(root, "val")] == [(-1, "")]
+
+
+def test_two_flat_lists_of_paths_are_taken_as_they_are(plant):
+    flat = f"{{0}}/all/{ZUMBA}.mp4 1\n{{0}}/all/{ARCHERY}.mp4 0\n"
+    root = plant(
+        *(f"{split}/all/{stem}.mp4" for split in ("train", "val") for stem in (ZUMBA, ARCHERY)),
+        texts={f"{split}.csv": flat.replace("{0}", split) for split in ("train", "val")},
+    )
+    assert [[(video.label, video.label_name) for video in listed(root, split)] for split in ("train", "val")] == [
+        [(1, ""), (0, "")]
+    ] * 2
+
+
+def test_of_two_files_of_a_listed_name_the_one_in_the_listed_folder_is_taken(plant):
+    lines = f"/elsewhere/run/{A}.mp4 0\n/elsewhere/trail_run/{B}.mp4 1\n"
+    root = plant(f"train/a_run/{A}.mp4", f"train/run/{A}.mp4", f"train/trail_run/{B}.mp4", texts={"train.csv": lines})
+    assert [video.source for video in listed(root)] == [f"train/run/{A}.mp4", f"train/trail_run/{B}.mp4"]
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_replacement_goes_by_its_id_only_where_it_is_alone(plant, monkeypatch, backwards):
+    folder = "replacement/replacement_for_corrupted_k400"
+    two = (f"{folder}/-aaaaaaaaaa_000100_000110.mp4", f"{folder}/-aaaaaaaaaa_000200_000210.mp4")
+    root = plant(f"train/{A}.mp4", *two, texts={"train.csv": TRAIN})
+    turn_folders(monkeypatch, backwards=backwards)
+    assert outcome(listed(root)) == [f"train/{A}.mp4", "missing", "missing"]
+    (root / folder / f"{A}.mp4").touch()
+    assert outcome(listed(root))[0] == f"{folder}/{A}.mp4"
+
+
+def turn_folders(monkeypatch, *, backwards: bool) -> None:
+    """Gives the entries of folders in the order of their names, or the other way round: on a disk it is any."""
+    monkeypatch.setattr(
+        _layout, "entries_in", lambda *args: iter(sorted(_entries_in(*args), key=lambda one: one.name, reverse=backwards))
+    )
+
+
+_entries_in = _layout.entries_in
 
 
 def test_no_stat_per_row(plant, monkeypatch):

@@ -141,6 +141,24 @@ def test_files_of_different_sources_are_refused(root, changed, told):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("queries", "told"),
+    [
+        ("abc", "found query_IDX of type <U3, it must be rows of the test table"),
+        (np.array([[1, "a"]], object), "Object arrays cannot be saved"),
+        (np.array([[3.0, np.nan]]), "found row nan, tracks_test_info.mat has 5 rows"),
+        (np.array([[2.5]]), "found row 2.5,"),
+    ],
+)
+def test_queries_that_are_no_rows_are_refused(root, queries, told):
+    scipy.io.savemat(root / "info" / "query_IDX.mat", {"query_IDX": queries})
+    with pytest.raises(ConfigError, match=told):
+        listed(root, "test")
+    # As MATLAB saves what has been through its arithmetic.
+    scipy.io.savemat(root / "info" / "query_IDX.mat", {"query_IDX": np.array([[3.0]])})
+    assert read_queries(root, 5) == {3}
+
+
 def test_wrong_roots(plant, root, tmp_path):
     (root / "info" / "query_IDX.mat").rename(root / "query_IDX.mat")
     with pytest.raises(ConfigError, match=r"mars: looked for info/query_IDX.mat .* found bbox_test, .*MARS-evaluation"):
@@ -160,7 +178,7 @@ def test_archives_that_were_not_unpacked_are_named(tmp_path):
     for split in ("train", "test"):
         (tmp_path / f"bbox_{split}.zip").touch()
     with pytest.raises(
-        ConfigError, match=r"looked for bbox_train/ and bbox_test/ .* found bbox_test.zip.*; unpack 'bbox_test.zip' first$"
+        ConfigError, match=r"looked for bbox_train/ and bbox_test/ .* found bbox_test.zip.*; unpack 'bbox_test.zip' and 1 more first$"
     ):
         listed(tmp_path, "train")
 

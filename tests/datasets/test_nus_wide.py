@@ -54,6 +54,17 @@ def test_rows(plant):
     assert DATASETS["nus_wide"](DATASETS["nus_wide"].Config()).classes(root) == {"label": CONCEPTS, "tag": TAGS}
 
 
+@pytest.mark.parametrize("name", ["..\\..\\secret.jpg", "actor\\..\\..\\..\\secret.jpg", "/secret.jpg"])
+def test_a_list_does_not_lead_out_of_the_root(plant, tmp_path, name):
+    texts = TEXTS | {"ImageList/TrainImagelist.txt": "\n".join((*TRAIN[:2], name)) + "\n"}
+    plant("secret.jpg", *(f"root/{path}" for path in PICTURES), texts={f"root/{path}": text for path, text in texts.items()})
+    first, second, outside = listed(tmp_path / "root")
+    assert isinstance(first, Video)
+    assert isinstance(second, Video)
+    assert (outside.reason, outside.source) == ("bad_row", "TrainImagelist.txt")
+    assert outside.message.startswith("line 3 leads out of the root: ")
+
+
 def test_other_tags(plant):
     root = plant(*PICTURES, texts=TEXTS)
     assert [video.text.get("tags", []) for video in listed(root, tags="all")] == [["sky", "2008", "café"], [], ["nature", "2008"]]

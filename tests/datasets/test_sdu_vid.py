@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,18 @@ def test_build(plant, make_image, build_dataset, tmp_path):
         ("train", 0, 0, 1),
         ("train", 0, 1, 1),
     ]
+
+
+def test_people_and_cameras_of_any_bytes(tmp_path):
+    for person in (b"a\xff1", b"b2"):
+        for camera in (b"1", b"c\xff2"):
+            folder = tmp_path / os.fsdecode(person + b"/" + camera)
+            folder.mkdir(parents=True)
+            (folder / "1.jpg").touch()
+    videos = listed(tmp_path, "train") + listed(tmp_path, "test")
+    assert len({video.video_id for video in videos}) == 4
+    names = DATASETS["sdu_vid"](from_mapping(DATASETS["sdu_vid"].Config, {})).classes(tmp_path)["label"]
+    for video in videos:
+        assert names[video.label] == video.label_name
+        f"{video.video_id} {video.label_name}".encode()
+        assert all((tmp_path / name).exists() for name in video.frames)

@@ -65,6 +65,13 @@ def test_items_that_are_not_built_are_told(plant):
     assert [getattr(entry, "reason", "") for entry in listed(root)] == ["missing", "", "listed_twice", *["bad_row"] * 4]
 
 
+@pytest.mark.parametrize("number", ["1" * 5000, "\u0661", "-1", 1])
+def test_a_class_number_that_is_none_is_refused(plant, number):
+    root = plant("videos/7.webm", texts=texts([HOLDING], labels=LABELS | {"x": number}))
+    with pytest.raises(ConfigError, match="each class must have a number in quotes"):
+        listed(root)
+
+
 def test_published_validation_list(annotations_root, plant):
     items = json.loads((annotations_root / "ssv2/labels/validation.json").read_text())
     root = plant(*(f"20bn-something-something-v2/{item['id']}.webm" for item in items))

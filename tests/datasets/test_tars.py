@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import tarfile
 from pathlib import Path
 
@@ -87,3 +88,66 @@ def test_braces():
     assert expand_braces("{9..11}") == ["9", "10", "11"]
     with pytest.raises(ConfigError, match="more than 1000000 names"):
         expand_braces("{0..99999999}")
+    # No range: Python converts no number of that length.
+    far = "9" * 5000
+    assert expand_braces(f"{{0..{far}}}") == [f"0..{far}"]
+
+
+def header(name: str, kind: bytes = b"0", size: int = 0, **fields: bytes) -> bytes:
+    """A header as no program writes it; `at_124` is what stands at that byte. Sizes beyond octal are in GNU's base 256."""
+    block = bytearray(tarfile.TarInfo(name).tobuf(tarfile.GNU_FORMAT))
+    base256 = (b"\xff" if size < 0 else b"\x80") + (size & (2**88 - 1)).to_bytes(11, "big")
+    fields = {"at_156": kind, "at_124": b"%011o\0" % size if 0 <= size < 8**11 else base256} | fields
+    for place, value in fields.items():
+        start = int(place.removeprefix("at_"))
+        block[start : start + len(value)] = value
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+def pax(**records: str) -> bytes:
+    """An extended header."""
+    lines = b""
+    for name, value in records.items():
+        line = f" {name.replace('__', '.')}={value}\n".encode()
+        lines += next(b"%d%s" % (size, line) for size in range(len(line), 2000) if len(b"%d%s" % (size, line)) == size)
+    return header("p", b"x", len(lines)) + lines.ljust(-len(lines) % 512 + len(lines), b"\0")
+
+
+GOOD = header("a.mp4", size=512) + b"x" * 512
+END = bytes(1024)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        # tarfile goes back by the size, to read the same header again, or the one before.
+        *(header("b.mp4", size=size) for size in (-512, -1024, -1536, -2048)),
+        header("b.mp4", b"Z", -1024),
+        pax(size="-1024") + header("b.mp4"),
+        header("b.mp4", b"S", -1536, at_483=b"00000001000"),
+        # As many bytes are asked for as a name is said to have.
+        *(header("b.mp4", kind, size) for kind in (b"L", b"K", b"x", b"g") for size in (2**36, 2**62, 2**80, -512)),
+        *(header("b.mp4", kind, size) for kind in (b"0", b"Z") for size in (2**36, 2**62, 2**80)),
+        header("b", b"L", 512) * 3000,
+    ],
+)
+def test_headers_that_lie_end_the_tar(tmp_path, bad):
+    (tmp_path / "t.tar").write_bytes(GOOD + bad + END)
+    with (tmp_path / "t.tar").open("rb", buffering=0) as file:
+        first, fault = itertools.islice(read_members(file), 5)
+    assert (first.name, first.size) == ("a.mp4", 512)
+    assert fault.reason == "broken_tar"
+
+
+def test_the_table_of_a_sparse_file_that_is_cut_off(tmp_path):
+    (tmp_path / "t.tar").write_bytes(GOOD + header("b.mp4", b"S", 512, at_482=b"\1"))
+    assert [getattr(item, "reason", "") for item in read(tmp_path / "t.tar")] == ["", "broken_tar"]
+
+
+def test_a_sparse_file_that_unpacks_to_more_than_the_tar_is_passed_over(tmp_path):
+    sparse = header("s.mp4", b"S", 512, at_483=b"\x80" + (10 * 2**40).to_bytes(11, "big")) + b"y" * 512
+    (tmp_path / "t.tar").write_bytes(sparse + GOOD + END)
+    first, second = read(tmp_path / "t.tar")
+    assert (first.kind, second) == ("a sparse file", Member("a.mp4", 1536, 512))

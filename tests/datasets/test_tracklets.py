@@ -31,8 +31,8 @@ def test_a_tracklet_of_each_camera(plant):
     root = plant("s/a/p1/2.png", "s/a/p1/10.png", "s/b/p1/1.jpg", "s/b/p1/notes.txt")
     query, gallery = folders(root).videos(FOLDS, 0, "test")
     assert (query.video_id, query.source, query.label, query.label_name) == ("a/p1", "s/a/p1", 2, "p1")
-    # By bytes: owners pad their numbers with zeros.
-    assert query.frames == ("s/a/p1/10.png", "s/a/p1/2.png")
+    # Owners pad their numbers with zeros, but not all who copy.
+    assert query.frames == ("s/a/p1/2.png", "s/a/p1/10.png")
     assert gallery.frames == ("s/b/p1/1.jpg",)
     assert query.frame_rate == Fraction(25)
     assert [video.facts for video in (query, gallery)] == [{"pid": 1, "camid": 0}, {"pid": 1, "camid": 1}]

@@ -1,20 +1,20 @@
-"""What TVQA and TVQA+ share: clips wherever they lie, and three forms of subtitles."""
+"""What TVQA and TVQA+ share: clips wherever they lie, and the order of their frames."""
 
 from __future__ import annotations
 
 import json
+import re
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
-from vdata.datasets._tv import Clip, Clips, read_clips, splits_naming
+from vdata.datasets._tv import Clip, Clips, Frames, read_clips, splits_naming
 from vdata.errors import ConfigError
 from vdata.records import Skipped, Video
 
 CASTLE, SHELDON = "castle_s02e24_seg02_clip_26", "s03e21_seg02_clip_08"
 ROW = {"qid": 1, "q": "Who?", "a0": "He", "a1": "She", "answer_idx": 1, "ts": "1.5-2.5", "vid_name": CASTLE}
-SRT = "1\n00:00:01,000 --> 00:00:02,500\n(Castle:)Caf\xe9\n\n2\n00:00:03,000 --> 00:00:04,000\n<i>No.</i>\n"
 ON_FRAMES = f"frames_hq/castle_frames/{CASTLE}/00001.jpg"
 
 
@@ -23,18 +23,41 @@ def entries(root: Path, *names: str) -> list[Video | Skipped]:
     return [entry for _, entry in Clips("tvqa", root, "the layout").entries(asked, "val")]
 
 
-def cues(root: Path) -> tuple[list[tuple[float, float, str]], str]:
-    (video,) = entries(root)
-    found = [(cue["start"], cue["end"], cue["text"]) for cue in video.text.get("subtitles", ())]
-    return found, video.facts["subtitles_from"]
-
-
-def test_frames_at_any_depth_in_order(plant):
+@pytest.mark.parametrize("form", ["{:05d}.jpg", "{}.jpg", "frame_{}.jpg", "{:02d}.png"])
+def test_frames_at_any_depth_in_the_order_of_their_numbers(plant, form):
     folder = f"tvqa_frames/frames_hq/castle_frames/{CASTLE}"
-    root = plant(*(f"{folder}/{number:05d}.jpg" for number in (10, 2, 1)), f"{folder}/notes.txt")
+    names = [form.format(number) for number in range(1, 13)]
+    root = plant(*(f"{folder}/{name}" for name in reversed(names)), f"{folder}/notes.txt", f"{folder}/poster.jpg")
     (video,) = entries(root)
     assert (video.video_id, video.source, video.frame_rate) == (CASTLE, folder, Fraction(3))
-    assert video.frames == tuple(f"{folder}/{number:05d}.jpg" for number in (1, 2, 10))
+    assert video.frames == tuple(f"{folder}/{name}" for name in names)
+    assert video.facts["num_absent"] == 0
+
+
+def test_a_frame_that_is_not_there_moves_no_other():
+    frames = Frames.of(["00002.jpg", "00003.jpg", "00004.jpg", "00007.jpg"])
+    assert frames.names == ("00002.jpg", "00002.jpg", "00003.jpg", *["00004.jpg"] * 3, "00007.jpg")
+    assert (frames.num_absent, frames.fault) == (3, "")
+
+
+@pytest.mark.parametrize(
+    ("names", "fault"),
+    [
+        (["00000.jpg", "00001.jpg"], r"count from 1, as 00001\.jpg; there is '00000\.jpg'"),
+        (["a.jpg", "b.jpg"], "no image's name ends in a number"),
+        (["1" * 30 + ".jpg"], "no image's name ends in a number"),
+        (["1.jpg", "00001.jpg"], r"'00001\.jpg' and '1\.jpg' are both frame 1"),
+        (["00001.jpg", "00004.jpg", "00999.jpg"], "of its frames 1 to 999 only 3 are there"),
+    ],
+)
+def test_frames_that_cannot_be_told_cost_their_clip(plant, names, fault):
+    folder = f"frames_hq/bbt_frames/{SHELDON}"
+    root = plant(ON_FRAMES, *(f"{folder}/{name}" for name in names))
+    _, odd = entries(root, CASTLE, SHELDON)
+    assert (odd.reason, odd.source, odd.video_id) == ("bad_frames", folder, SHELDON)
+    assert re.search(fault, odd.message)
+    with pytest.raises(ConfigError, match=rf"the 1 clips of the val questions, .*{fault}"):
+        entries(root, SHELDON)
 
 
 def test_a_video_file_goes_before_frames(plant):
@@ -59,45 +82,6 @@ def test_not_one_clip_is_an_error(plant):
     with pytest.raises(
         ConfigError, match=rf"the 1 clips of the val questions, such as the folder {CASTLE}/ .*unpack 'tvqa_video_.*aa'"
     ):
-        entries(root)
-
-
-@pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
-def test_srt(plant, encoding):
-    root = plant(ON_FRAMES, f"tvqa_subtitles/{CASTLE}.srt")
-    (root / f"tvqa_subtitles/{CASTLE}.srt").write_bytes(SRT.encode(encoding))
-    assert cues(root) == ([(1.0, 2.5, "(Castle:)Café"), (3.0, 4.0, "No.")], "srt")
-
-
-def test_lines_of_subtitles_where_the_srt_is_absent_or_unreadable(plant):
-    said = [
-        {"text": "Castle : No .", "start": 1, "end": 2.5},
-        {"text": "Oh", "start": 3.0, "end": 2.0},
-        {"text": "", "start": 4, "end": 5},
-    ]
-    odd = [{"text": "x", "start": "soon", "end": 1}, {"text": "y", "start": float("nan"), "end": 1}]
-    lines = json.dumps({"vid_name": CASTLE, "sub": said + odd}) + "\n"
-    root = plant(ON_FRAMES, texts={"tvqa_preprocessed_subtitles.jsonl": lines})
-    known = [(1.0, 2.5, "Castle : No ."), (3.0, 3.0, "Oh")], "jsonl"
-    assert cues(root) == known
-    plant(texts={f"tvqa_subtitles/{CASTLE}.srt": "no times at all"})
-    assert cues(root) == known
-
-
-def test_subtitles_of_tvqa_plus_have_starts_alone(plant):
-    told = {CASTLE: {"sub_text": "castle : no . <eos> beckett : yes .", "sub_time": [1.5, 4.25]}}
-    root = plant(ON_FRAMES, texts={"tvqa_plus_subtitles.json": json.dumps(told)})
-    assert cues(root) == ([(1.5, 1.5, "castle : no ."), (4.25, 4.25, "beckett : yes .")], "json")
-
-
-def test_no_subtitles(plant):
-    assert cues(plant(ON_FRAMES)) == ([], "")
-
-
-@pytest.mark.parametrize("text", ["{\n", "[1]\n", '{"vid_name": "a"}\n'])
-def test_a_spoiled_file_of_subtitles_is_named(plant, text):
-    root = plant(ON_FRAMES, texts={"tvqa_preprocessed_subtitles.jsonl": text})
-    with pytest.raises(ConfigError, match=r"tvqa_preprocessed_subtitles\.jsonl.*vid_name and sub"):
         entries(root)
 
 

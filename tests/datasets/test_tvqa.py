@@ -48,7 +48,7 @@ def planted(plant, *names: str) -> Path:
 def test_shows_are_classes_and_questions_have_times(plant):
     met, bbt = listed(planted(plant, MET, BBT, HOUSE), "train")
     assert (met.video_id, met.label, met.label_name, met.splits) == (MET, 4, "How I Met You Mother", ("train",))
-    assert met.facts == {"show_name": "How I Met You Mother", "num_untimed": 1, "subtitles_from": ""}
+    assert met.facts == {"show_name": "How I Met You Mother", "num_untimed": 1, "subtitles_from": "", "num_absent": 0}
     assert [(one["id"], one.get("start"), one.get("end"), one["answer"]) for one in met.text["questions"]] == [
         ("7", 0.5, 1.5, 4),
         ("8", None, None, 0),
@@ -66,7 +66,7 @@ def test_the_public_test_has_no_answers(plant):
 def test_splits_are_those_whose_questions_are_there(plant):
     root = planted(plant, HOUSE)
     assert dataset().splits_in(root) == ("train", "test_public")
-    with pytest.raises(ConfigError, match=r"tvqa: looked for tvqa_qa_release/tvqa_val\.jsonl"):
+    with pytest.raises(ConfigError, match=r"tvqa: looked for tvqa_val\.jsonl"):
         listed(root, "val")
 
 
@@ -102,7 +102,7 @@ def test_published_questions(annotations_root, plant):
     [
         ("nowhere", r"tvqa: looked for a folder at '.*nowhere', found nothing; --root must hold tvqa_qa_release"),
         ("a.txt", r"found a file"),
-        ("empty", r"looked for tvqa_qa_release/tvqa_train\.jsonl, .* found nothing"),
+        ("empty", r"looked for tvqa_train\.jsonl or tvqa_val\.jsonl .* found nothing"),
         ("packed", r"unpack 'tvqa_qa_release\.tar\.gz' first"),
         ("no_frames", r"looked for the 2 clips of the train questions"),
     ],

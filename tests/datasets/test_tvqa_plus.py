@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -115,6 +116,10 @@ def test_published_questions(annotations_root, plant):
         ("{}", r"row 1 of '.*tvqa_plus_val\.json' is no question of TVQA's"),
         ([row(1, ONE, {"0": [RAJ]})], r"tvqa_plus_val\.json': found ValueError: 0, bbox must be"),
         ([row(1, ONE, {"first": [RAJ]})], "bbox must be"),
+        ([row(1, ONE, {"1_0": [RAJ]})], "bbox must be"),
+        ([row(1, ONE, {"9" * 400: [RAJ]})], "bbox must be"),
+        ([row(1, ONE, {"1": [RAJ | {"left": 10**400}]})], "found OverflowError: .*bbox must be"),
+        ([row(1, ONE, {"1": [RAJ]}, ts=[0, 10**400])], "row 1 .*OverflowError"),
         ([row(1, ONE, {"1": [{"left": 1}]})], "found KeyError: 'top', bbox must be"),
         ([row(1, ONE, ["1"])], "bbox must be"),
         ([], "no row"),
@@ -137,6 +142,33 @@ def test_wrong_roots(plant, root, message):
     place = plant("tvqa_plus_annotations.tar.gz", texts={"bare/tvqa_plus_val.json": json.dumps(VAL)})
     with pytest.raises(ConfigError, match=message):
         listed(place / root)
+
+
+def test_a_side_that_float32_does_not_hold_is_infinite(plant):
+    (one, *_) = listed(planted(plant, val=[row(1, ONE, {"1": [RAJ | {"width": 1e39}]})]))
+    assert one.boxes.table[0][["x0", "x1"]].tolist() == (136, float("inf"))
+
+
+def test_half_a_surrogate_pair_in_a_label_is_mended(plant):
+    root = planted(plant, val=[row(1, ONE, {"1": [box(1, "\ud800", 1, 2, 3, 4)]})])
+    assert dataset().classes(root)["box"] == ("\ufffd",)
+
+
+def test_a_build_keeps_boxes_on_their_images_where_numbers_are_not_padded_and_one_is_not_there(plant, make_image, build_dataset):
+    root = plant(texts={"tvqa_plus_val.json": json.dumps([row(1, ONE, {"3": [RAJ], "10": [PENNY]})])})
+    for number in (1, *range(3, 13)):
+        make_image(root / f"frames_hq/bbt_frames/{ONE}/{number}.jpg", size=(64, 36), seed=number)
+    (sample,) = open_shards(build_dataset("tvqa_plus", root)["val"])
+    assert (sample.row["num_frames"], sample.row["num_absent"]) == (12, 1)
+    assert sample.boxes("dataset")["frame"].tolist() == [2, 9]
+    for number in (1, 3, 10):
+        image = cv2.cvtColor(cv2.imread(str(root / f"frames_hq/bbt_frames/{ONE}/{number}.jpg")), cv2.COLOR_BGR2GRAY)
+        picture = sample.row["picture"]
+        (frame,) = sample.frames(number - 1, number)
+        shown = frame[: picture["height"], : picture["width"]]
+        expected = cv2.resize(image, shown.shape[1::-1], interpolation=cv2.INTER_AREA)
+        # Two of them differ by 36 and more.
+        assert np.abs(cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY).astype(int) - expected).mean() < 12
 
 
 def test_a_build_places_boxes_on_the_frames_of_their_numbers(plant, make_image, build_dataset):

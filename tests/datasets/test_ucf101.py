@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import vdata
 from vdata.config import from_mapping
 from vdata.datasets import DATASETS
 from vdata.errors import ConfigError
@@ -94,6 +95,52 @@ def test_contradicting_lists_are_refused(plant):
         listed(planted(plant, trainlist01="Bowling/v_Bowling_g01_c01.avi 1\r\n"), "train")
     with pytest.raises(ConfigError, match="NUMBER CLASS"):
         listed(planted(plant, classInd="Archery\r\n"), "train")
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "\u0661", "1" * 5000, "x"])
+def test_a_class_number_that_is_none_is_refused(plant, number):
+    """0 would be label -1, which is no class."""
+    with pytest.raises(ConfigError, match=r"classInd\.txt' line 2: found '.*, it must be 'NUMBER CLASS', NUMBER from 1"):
+        listed(planted(plant, classInd=f"1 Archery\r\n{number} HandstandPushups\r\n"), "train")
+
+
+def test_two_classes_of_one_number_are_refused(plant):
+    with pytest.raises(ConfigError, match="found 3 lines, each must have a class and a number of its own"):
+        listed(planted(plant, classInd=CLASSES.replace("3 YoYo", "2 YoYo")), "train")
+
+
+def test_bytes_that_are_no_text_are_refused(plant):
+    root = planted(plant)
+    (root / "ucfTrainTestlist/trainlist01.txt").write_bytes(b"Archery/\xff.avi 1\n")
+    with pytest.raises(ConfigError, match=r"trainlist01\.txt': found a byte that is no utf-8-sig"):
+        listed(root, "train")
+
+
+def test_a_repeated_line_is_counted(plant):
+    entries = listed(planted(plant, trainlist01=f"{ARCHERY} 1\n{PUSHUPS} 2\n{ARCHERY} 1\n"), "train")
+    assert [getattr(entry, "reason", "") for entry in entries] == ["", "", "listed_twice"]
+    assert (entries[2].source, entries[2].video_id) == (ARCHERY, "v_Archery_g01_c01")
+    # A list that says a video twice still is one list.
+    assert entries[0].splits == ("train1", "test2")
+
+
+def test_a_build(plant, make_video, build_dataset):
+    root = planted(plant, videos="elsewhere/")
+    for seed, name in enumerate((ARCHERY, PUSHUPS, YOYO)):
+        make_video(f"UCF-101/{name}", num_frames=25 + seed, fps=25, size=(64, 48), seed=seed)
+    folders = build_dataset("ucf101", root)
+    assert list(folders) == ["train", "test"]
+    rows = {split: {sample.row["video_id"]: sample.row for sample in vdata.open_shards(folders[split])} for split in folders}
+    assert {split: set(found) for split, found in rows.items()} == {
+        "train": {"v_Archery_g01_c01", "v_HandStandPushups_g01_c01"},
+        "test": {"v_YoYo_g02_c01"},
+    }
+    found = {(row["label"], row["label_name"], row["num_frames"], tuple(row["splits"])) for row in rows["train"].values()}
+    assert found == {(0, "Archery", 25, ("train1", "test2")), (1, "HandstandPushups", 26, ("train1", "test2"))}
+    (test,) = rows["test"].values()
+    assert (test["split"], test["label"], test["splits"], test["source"]) == ("test", 2, ["test1", "train2"], f"UCF-101/{YOYO}")
+    for folder in folders.values():
+        assert vdata.open_shards(folder).classes == {"label": ("Archery", "HandstandPushups", "YoYo")}
 
 
 def test_wrong_roots_and_settings(plant, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import tarfile
 from fractions import Fraction
 from pathlib import Path
@@ -192,3 +193,35 @@ def test_a_build(tmp_path, make_video, make_image, build_dataset):
     assert samples["0/b"].row["fps_num"] == 1
     assert Fraction(samples["0/b"].row["source_width"], samples["0/b"].row["source_height"]) == Fraction(64, 48)
     assert vdata.open_shards(folder).classes == {"label": ("run",)}
+
+
+def test_what_is_no_tar_to_open_is_skipped(tmp_path):
+    written(tmp_path / "0.tar", *video("k"))
+    os.mkfifo(tmp_path / "1.tar")
+    (tmp_path / "2.tar").mkdir()
+    (tmp_path / "3.tar").symlink_to("3.tar")
+    found, *others = listed(tmp_path)
+    assert found.video_id == "0/k"
+    assert [(entry.source, entry.reason) for entry in others] == [
+        ("1.tar", "not_regular"),
+        ("2.tar", "not_regular"),
+        ("3.tar", "missing"),
+    ]
+    (skipped,) = (entry for entry in listed(tmp_path, tars=f"{{0,{'x' * 300}}}.tar") if isinstance(entry, Skipped))
+    assert skipped.reason == "missing"
+
+
+def test_a_folder_of_any_bytes_is_a_split_that_can_be_typed(tmp_path):
+    name = os.fsdecode(b"tr\xff")
+    written(tmp_path / name / "0.tar", *video("k"))
+    (split,) = splits_of(dataset(), tmp_path)
+    assert split.startswith("tr\\xff-")
+    (entry,) = listed(tmp_path, split)
+    assert (entry.source, entry.split, entry.splits) == (f"{name}/0.tar", split, (split,))
+    json.dumps([entry.video_id, entry.split], ensure_ascii=False).encode()
+
+
+def test_words_that_no_file_holds_are_mended(tmp_path):
+    written(tmp_path / "0.tar", *video("k"), ("k.json", b'{"\\ud800": "\\udc00", "caption": "\\ud83d\\ude00\\ud83d"}'))
+    (entry,) = listed(tmp_path)
+    assert entry.text == {"caption": "\U0001f600\ufffd", "other": {"\ufffd": "\ufffd"}}

@@ -84,5 +84,5 @@ def test_shards_hold_them(root, build_listed, tmp_path):
     samples = sorted(open_shards(folder), key=lambda sample: sample.key)
     assert np.concatenate([sample.frame_labels() for sample in samples]).tolist() == LABELS
     other = build_listed(root, [video(())], tmp_path / "other", ())
-    with pytest.raises(SchemaMismatchError, match=r"no 'labels\.npy'.*vdata add frame_labels"):
+    with pytest.raises(SchemaMismatchError, match=r"no 'labels\.npy'.*only a dataset gives `frame_labels`"):
         open_shards(other)[0].frame_labels()

@@ -17,7 +17,7 @@ from vdata.media.cut import cut
 from vdata.media.feature_codec import load_features
 from vdata.media.npy_codec import dump_npy
 from vdata.media.origin import Origin
-from vdata.records import FeatureFile, Video
+from vdata.records import FeatureFile, Segment, Video
 
 COUNT = 30
 NAMES = tuple(f"{number:03d}.png" for number in range(COUNT))
@@ -118,6 +118,22 @@ def test_bad_files(tmp_path, name, content, what):
         extracted(bare(tmp_path, FeatureFile(name)))
     assert caught.value.reason == "bad_features"
     assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize(("axes", "other"), [("DT", "TD"), ("TD", "DT")])
+def test_the_other_axis_may_not_be_time(tmp_path, axes, other):
+    given = rows(100, 512) if axes == "DT" else rows(100, 512).T
+    np.save(tmp_path / "a.npy", given / 1e3)
+    labelled = {"segments": Segment.runs([0] * 60 + [1] * 70)}
+    told = rf"'a.npy' has 512 rows of 100 numbers in the axes {axes}, .* for 130 frames; set the dataset's `axes` to {other}$"
+    with pytest.raises(MediaError, match=told) as caught:
+        extracted(bare(tmp_path, FeatureFile("a.npy", axes), **labelled))
+    assert caught.value.reason == "bad_features"
+    # 30 rows apart from its classes, as published files are; without classes nothing is known.
+    assert extracted(bare(tmp_path, FeatureFile("a.npy", other), **labelled)).columns["feature_dim"] == 512
+    assert extracted(bare(tmp_path, FeatureFile("a.npy", axes))).columns["feature_dim"] == 100
+    # Where both axes are about as long, the dataset's word counts.
+    assert extracted(bare(tmp_path, FeatureFile("a.npy", axes), segments=Segment.runs([0] * 480))).columns["feature_dim"] == 100
 
 
 def test_a_pickle_is_not_opened(tmp_path):

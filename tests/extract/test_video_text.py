@@ -174,6 +174,15 @@ def test_a_document_is_its_source_and_nothing_beside_it(tmp_path, data):
     assert found.text == Text(label="run", document="caf\xe9 \u6df1\nsecond line")
 
 
+def test_a_document_that_is_not_utf8_is_read_and_told(tmp_path):
+    (tmp_path / "a.txt").write_bytes("caf\xe9".encode("latin-1"))
+    found = of_row(tmp_path, "a.txt", medium="text")
+    assert found.text.document == "caf\xe9"
+    assert found.problems == ("bad_text: the document: it is not UTF-8, and was read as text.encoding (cp1252) says",)
+    (tmp_path / "a.txt").write_bytes("caf\xe9".encode("utf-16"))
+    assert of_row(tmp_path, "a.txt", medium="text").problems == ()
+
+
 def test_a_document_is_a_part_of_a_file(tmp_path):
     (tmp_path / "all.txt").write_bytes(b"first\nsecond\nthird\n")
     assert of_row(tmp_path, "all.txt", medium="text", byte_range=(6, 6)).text.document == "second"

@@ -2,9 +2,12 @@
 
 import itertools
 
+import av
+import numpy as np
 import pytest
 
 from vdata.leaks import LeakConfig, find_leaks
+from vdata.leaks.hash import frame_distances, hash_picture
 
 pytestmark = pytest.mark.videos
 
@@ -36,6 +39,32 @@ ONE_SOURCE = [
     {"vid_h264", "vid_mpeg4_part2"},
 ]
 """Files that were made of one video, by their README and by looking at them."""
+
+
+def files_of_all_names(videos_root):
+    good = sorted(path for path in (videos_root / "good").rglob("*") if path.is_file())
+    return [path for path in good if (path.name != "sample.flv" and path.stem != "test") or path.suffix == ".mp4"]
+
+
+def keyframe_hashes(path):
+    """Of every twelfth frame; None of those without content."""
+    with av.open(str(path), metadata_errors="replace") as container:
+        frames = itertools.islice(container.decode(video=0), 0, None, 12)
+        return [hash_picture(frame.to_ndarray(format="gray"), LeakConfig().min_sure_bits) for frame in frames]
+
+
+def distances_of_copies(tmp_path, files, convert, side, copied_at):
+    """Of pictures of a short side to their copies at crf 38, encoded at another one."""
+    scale = "scale='if(lt(iw,ih),{0},-2)':'if(lt(iw,ih),-2,{0})':flags=area"
+    first, coded, copy = (tmp_path / f"{name}.mp4" for name in ("first", "coded", "copy"))
+    found = []
+    for source in files:
+        convert(source, first, scale.format(side), crf=18, seconds=2)
+        convert(source, coded, scale.format(copied_at), crf=38, seconds=2)
+        convert(coded, copy, scale.format(side), crf=18)
+        pairs = zip(keyframe_hashes(first), keyframe_hashes(copy), strict=False)
+        found += [int(frame_distances(one, other)) for one, other in pairs if one is not None and other is not None]
+    return np.array(found)
 
 
 def is_one_source(first, second):
@@ -79,9 +108,8 @@ def test_copies_of_a_few_videos_are_found_and_others_are_not(tmp_path, videos_ro
 @pytest.mark.slow
 def test_recall_by_kind_of_copy_and_precision_over_all_pairs(tmp_path, videos_root, build, convert):
     """Prints the table of docs/leaks.md: `pytest -m slow -s tests/leaks/test_real_videos.py`."""
-    good = sorted(path for path in (videos_root / "good").rglob("*") if path.is_file())
-    scenes = {path.stem for path in good if path.parent.name == "gestures"}
-    files = [path for path in good if (path.name != "sample.flv" and path.stem != "test") or path.suffix == ".mp4"]
+    files = files_of_all_names(videos_root)
+    scenes = {path.stem for path in files if path.parent.name == "gestures"}
     for source, (name, edit) in itertools.product(files, {"base": {"crf": 18}, **EDITS}.items()):
         convert(source, tmp_path / name / f"{source.stem}.mp4", **edit)
     folders = {name: build(tmp_path / name, tmp_path / "shards" / name, short_side=128) for name in ("base", *EDITS)}
@@ -90,3 +118,17 @@ def test_recall_by_kind_of_copy_and_precision_over_all_pairs(tmp_path, videos_ro
         print(f"{name}: {counts}")  # noqa: T201 - what the test is for
     assert all(counts["wrong"] == 0 for counts in found.values())
     assert all(found[name]["found"] >= least * found[name]["of"] for name, least in RECALL.items())
+
+
+@pytest.mark.slow
+def test_a_copy_is_farther_the_smaller_it_was_encoded(tmp_path, videos_root, convert):
+    """Prints the second table of docs/leaks.md, as the first is printed."""
+    files = files_of_all_names(videos_root)[::2]
+    medians = []
+    for side, copied_at in ((256, 256), (128, 128), (96, 96), (64, 64), (48, 48), (48, 256)):
+        found = distances_of_copies(tmp_path, files, convert, side, copied_at)
+        medians.append(float(np.median(found)))
+        shares = [f"{np.mean(found > most):.0%} above {most}" for most in (20, 25, 56)]
+        print(f"{side} px, copied at {copied_at}: {len(found)} keyframes, median {medians[-1]:g}, {shares}")  # noqa: T201 - as above
+    assert medians[:5] == sorted(medians[:5])
+    assert medians[5] < medians[2]

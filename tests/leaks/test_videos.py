@@ -26,6 +26,7 @@ def videos_of(folder, ids, dataset="ucf101", splits=()):
         ("kinetics700", "--0edUL8zmA", "youtube --0edUL8zmA"),
         ("ava", "-5KQ66BBWC4", "youtube -5KQ66BBWC4"),
         ("ava_kinetics", "a_b-0edUL8z_12_22", "youtube a_b-0edUL8z"),
+        ("audioset", "--0edUL8zmA", "youtube --0edUL8zmA"),
         ("ava", "a-film-from-elsewhere", ""),
         ("folder", "v_ApplyEyeMakeup_g08_c01", ""),
     ],
@@ -43,6 +44,10 @@ def test_sides_are_told_apart_by_fold():
     assert fold_of_none[3] != fold_of_none[4]
     assert (sides[5] == -1).all()
     assert sides_of([(), ()]).shape == (2, 0)
+    # MARS: one side, of which each video has a part.
+    query, gallery = sides_of([("test", "query"), ("test", "gallery")])
+    assert query.tolist() == gallery.tolist()
+    assert sides_of([("query",), ("retrieval",)]).shape == (2, 0)
 
 
 def test_videos_differ_by_split_or_by_scene():
@@ -55,6 +60,20 @@ def test_videos_differ_by_split_or_by_scene():
     assert not videos_of("x", names[:2], splits=[["train1"], ["train1"]]).has_parts
     # Every Kinetics video is a group of its own: that alone is no reason to compare all of them.
     assert not videos_of("x", ["--0edUL8zmA_000092_000102", "--0edUL8zmB_000092_000102"], "kinetics400").has_parts
+
+
+def test_a_folder_that_is_one_side_is_not_divided_by_other_folds():
+    """UCF101's train of fold 1: its videos test in folds 2 and 3."""
+    names = ["v_A_g08_c01", "v_A_g15_c01", "v_A_g15_c02"]
+    splits = [["train1", "test2", "train3"], ["train1", "train2", "test3"], ["train1", "train2", "test3"]]
+    train = videos_of("train", names, splits=splits)
+    assert not train.differ_in_split(np.array([0]), np.array([1]))[0]
+    cut = videos_of("train", ["--0edUL8zmA_1_11", "--0edUL8zmA_20_30"], "kinetics400", splits[:2])
+    assert not cut.has_parts
+    assert find_group_leaks([cut]) == []
+    # The same videos in a folder of all.
+    whole = videos_of("all", [*names, "v_A_g01_c01"], splits=[*splits, ["test1", "train2", "train3"]])
+    assert whole.differ_in_split(np.array([0]), np.array([1]))[0]
 
 
 def test_a_group_in_two_folders_or_on_two_sides_is_a_leak():

@@ -296,6 +296,38 @@ def test_a_part_without_length_is_refused(make_video):
         cut_all(make_video(), start_seconds=1.0, end_seconds=1.0)
 
 
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        ("clip 4.mp4", {}),
+        ("clip.avi", {"codec": "mpeg4"}),
+        # Their decoder complains when it is sent there.
+        ("clip.ts", {}),
+        ("open.mp4", {"options": {"x264-params": "open-gop=1:keyint=20:bframes=3:b-adapt=0"}}),
+    ],
+)
+def test_a_part_behind_the_end_is_no_broken_file(make_video, name, encoding):
+    path = make_video(name, num_frames=50, **encoding)
+    for span, words in (((50.0, 60.0), "from 50 to 60 s"), ((2.5, None), "from 2.5 s on")):
+        with pytest.raises(MediaError) as caught:
+            cut_all(path, start_seconds=span[0], end_seconds=span[1])
+        assert caught.value.reason == "empty_span"
+        assert f"the wanted part, {words}, begins behind the end of '{name}' (2.0 s)" in str(caught.value)
+
+
+def test_a_part_that_only_ends_behind_the_end_is_what_there_is(make_video):
+    (clip,) = cut_all(make_video(num_frames=50), start_seconds=1.0, end_seconds=60.0)
+    assert (clip.num_frames, clip.end_seconds) == (25, 2.0)
+
+
+def test_a_part_between_two_frames_is_told_apart_from_damage(make_video, videos_root):
+    # The last frame is shown at 1.96 s.
+    with pytest.raises(MediaError, match=r"empty_span: .* from 1\.99 to 3 s, holds not one frame of 'v\.mp4' \(2\.0 s\)"):
+        cut_all(make_video("v.mp4", num_frames=50), start_seconds=1.99, end_seconds=3.0)
+    with pytest.raises(MediaError, match="no_frames"):
+        cut_all(videos_root / "bad/invalid-codec.mp4", start_seconds=0.0, end_seconds=0.1)
+
+
 def parts_of(path, config, num_parts, seconds):
     video = Video(path.stem, path.name)
     return [list(cut(path.parent, video, config, LimitConfig(), Part(number, num_parts, seconds))) for number in range(num_parts)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import zlib
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -105,7 +107,7 @@ def test_one_broken_image_costs_one_frame(tmp_path, folder):
 
 @pytest.mark.parametrize(
     ("data", "reason"),
-    [(b"", "not_image"), (b"GIF89a", "not_image"), (b"\xff\xd8\xff", "not_image"), (encoded(".png", 0), "mixed_formats")],
+    [(b"", "empty"), (b"GIF89a", "not_image"), (b"\xff\xd8\xff", "not_image"), (encoded(".png", 0), "mixed_formats")],
 )
 def test_what_is_no_image_is_named(tmp_path, folder, data, reason):
     place = 1 if reason == "mixed_formats" else 0
@@ -132,3 +134,54 @@ def test_a_part_of_a_file_is_all_that_is_read(tmp_path, make_video):
     beyond = Video("b", "both.tar", byte_range=(len(first), len(second) + 1))
     with pytest.raises(OpenError, match="list it again"), open_video(tmp_path, beyond, LimitConfig()):
         pass
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(width: int, height: int, *chunks: bytes) -> bytes:
+    """A PNG with hardly a byte of picture."""
+    size = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + size + b"".join(chunks) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("images", "rate", "reason"),
+    [
+        ([encoded(".jpg", 0), b""], 25, "empty"),
+        ([png(100_000, 100_000)], 25, "too_large"),
+        ([png(0, 5)], 25, "not_image"),
+        # What libavformat cannot write.
+        ([encoded(".jpg", 0)], Fraction(1, 10**6), "not_image"),
+    ],
+)
+def test_what_cannot_be_joined_has_its_reason(images, rate, reason):
+    with pytest.raises(OpenError) as error:
+        join_images([("a", data) for data in images], Fraction(rate))
+    assert error.value.reason == reason
+    assert "0x" not in str(error.value)
+
+
+def test_broken_exif_is_in_nobodys_way(recwarn):
+    # A text of 255 bytes in an EXIF of none.
+    tiff = b"II*\0" + struct.pack("<IH", 8, 1) + struct.pack("<HHII", 0x010F, 2, 255, 200) + bytes(4)
+    join_images([("a", png(8, 8, chunk(b"eXIf", tiff)))], RATE)[0].close()
+    assert not recwarn.list
+
+
+def test_an_image_of_any_size_is_not_read(tmp_path, folder):
+    limits = LimitConfig(max_pixels=64 * 64)
+    with (tmp_path / folder.frames[1]).open("r+b") as file:
+        file.truncate(2**43)
+    with pytest.raises(OpenError, match=r"too_large: 'b\.jpg' has 8796093022208 bytes, limit\.max_pixels \(4096\) allows"):
+        list(cut(tmp_path, folder, ClipConfig(short_side=64), limits))
+
+
+@pytest.mark.parametrize("part", [(0, 10**6), (-5, 10), (10**6, 1), (5, -3)])
+def test_a_part_of_an_image_that_is_not_there(tmp_path, part):
+    (tmp_path / "a.tar").write_bytes(encoded(".jpg", 0))
+    still = Video("a", "a.tar", frames=("a.tar",), frame_rate=Fraction(1), byte_range=part)
+    for video in (still, replace(still, frames=())):
+        with pytest.raises(OpenError, match="bad_range"), open_video(tmp_path, video, LimitConfig()):
+            pass

@@ -77,6 +77,9 @@ def test_a_list_of_tvqa_plus(tmp_path):
         (json.dumps(ROW) + "\n\n[1]", "row 3"),
         (json.dumps(ROW | {"ts": "later"}), "row 1"),
         (json.dumps(ROW | {"answer_idx": 5}), "row 1"),
+        (json.dumps(ROW | {"answer_idx": float("inf")}), r"row 1 .*OverflowError"),
+        (json.dumps(ROW | {"ts": [1, 10**400]}), r"row 1 .*OverflowError"),
+        ("[" + json.dumps(ROW).replace("7", "7" * 5000) + "]", "neither JSON Lines nor a JSON list: Exceeds the limit"),
         ("[" * 100_000, "neither"),
         ("\xff", "neither"),
     ],
@@ -85,6 +88,11 @@ def test_another_file_is_refused_with_its_row(tmp_path, text, message):
     (tmp_path / "a.jsonl").write_bytes(text.encode("latin-1"))
     with pytest.raises(ConfigError, match=f"^reader: .*{message}"):
         questions(tmp_path / "a.jsonl")
+
+
+def test_half_a_surrogate_pair_is_mended(tmp_path):
+    (question,) = questions(write(tmp_path / "a.jsonl", ROW | {"q": "\ud83d?", "vid_name": "\udc00"}))
+    assert question.question == "\ufffd?"
 
 
 def test_a_missing_file_is_named(tmp_path):

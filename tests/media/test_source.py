@@ -7,13 +7,14 @@ import tempfile
 import threading
 import time
 from contextlib import closing, suppress
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from vdata.errors import MediaError, OpenError
 from vdata.media.config import LimitConfig
-from vdata.media.source import UNKNOWN_BYTES, is_remote, open_source, open_video, prefetched, source_bytes
+from vdata.media.source import UNKNOWN_BYTES, is_gone, is_remote, open_source, open_video, prefetched, source_bytes
 from vdata.media.url import RemoteRoot
 from vdata.records import Video
 
@@ -200,3 +201,19 @@ assert threading.active_count() == 1
 assert not {{"fsspec", "aiohttp", "s3fs", "botocore"}} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_source_is_gone_with_its_file_or_one_image_and_none_is_opened(tmp_path, monkeypatch):
+    names = [f"seq/{number}.jpg" for number in range(3)]
+    (tmp_path / "seq").mkdir()
+    for name in (*names, "v.mp4", "t.tar"):
+        (tmp_path / name).touch()
+    film, part = Video("v", "v.mp4"), Video("p", "t.tar", byte_range=(0, 10))
+    sequence = Video("s", "seq", frames=tuple(names), frame_rate=Fraction(25))
+    monkeypatch.setattr("vdata.media.source.open_source", None)
+    assert not any(is_gone(tmp_path, video) for video in (film, part, sequence))
+    for name in (names[2], "v.mp4", "t.tar"):
+        (tmp_path / name).unlink()
+    assert all(is_gone(tmp_path, video) for video in (film, part, sequence, Video("n", "a\0b.mp4")))
+    assert not is_gone(tmp_path, Video("u", "https://host/none.mp4"))
+    assert not is_gone(RemoteRoot("https://host"), film)

@@ -10,6 +10,7 @@ import pytest
 from vdata.errors import ConfigError, CorruptShardError, SchemaMismatchError
 from vdata.media.audio_codec import dump_flac
 from vdata.media.box_codec import boxes_of, dump_boxes
+from vdata.media.label_codec import dump_labels
 from vdata.media.motion_codec import INTER, dump_grid, dump_vectors
 from vdata.media.text_codec import Question, Subtitle, Text, dump_text
 from vdata.media.tracklet_codec import TRACKLET, dump_tracklets
@@ -32,6 +33,14 @@ def sample_of(write_shards, tmp_path):
         return open_shards(write_shards(tmp_path / f"{len(list(tmp_path.iterdir()))}", extra={"text.json": WORDS} | extra))[0]
 
     return make
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """The lines of text that are written on pages."""
+    lines: list[str] = []
+    monkeypatch.setattr("vdata.shards.contact_sheet.write", lambda page, text, *place, **settings: lines.append(text))
+    return lines
 
 
 def changed(first, second):
@@ -72,6 +81,42 @@ def test_a_box_is_drawn_where_it_is_in_the_colour_of_its_source(sample_of):
         assert np.array_equal(page[y0 + 1 : y1 - 1, x0 + 1 : x1 - 1], plain[y0 + 1 : y1 - 1, x0 + 1 : x1 - 1])
         # The source is named above, in its colour.
         assert (page[:heading] == colour).all(axis=-1).any()
+
+
+def test_frames_with_boxes_are_shown_where_the_keyframes_have_none(sample_of, written):
+    def numbers(parts, **settings):
+        written.clear()
+        contact_sheet(sample_of(boxes_npy=dump_boxes(parts)), SheetConfig(**settings))
+        return [int(text.split()[0]) for text in written if text.endswith(" s") and text[0].isdigit()]
+
+    def of(source, *frames):
+        return [boxes_of(frame, [(10, 8, 40, 30)], source) for frame in frames]
+
+    assert numbers(of("dataset", 7, 25)) == [0, 7, 12, 24, 25]
+    assert numbers(of("dataset", 7, 12)) == [0, 12, 24]
+    assert numbers([*of("slic", 0, 5), *of("dataset", 7)]) == [0, 7, 12, 24]
+    # Half of the page, where there are too many; a damaged member may name any frame.
+    assert numbers(of("dataset", *range(1, 12), 99, -3), most=4) == [0, 1, 11, 24]
+    assert numbers(of("dataset", 7), most=1) == [7]
+    assert numbers(of("dataset", 7), every=15) == [0, 15]
+    assert numbers([]) == [0, 12, 24]
+
+
+def test_classes_of_frames_are_a_line_of_runs(sample_of, written):
+    labels = np.repeat(np.array([2, -1, 0, 5, 3], np.int32), [10, 5, 10, 4, 1])
+    sample = sample_of(labels_npy=dump_labels(labels))
+    contact_sheet(sample, classes={"frame": ("SIL", "b", "pour_milk", ""), "label": ("nod",)})
+    assert written[-2:] == ["frames: 0-9 pour_milk, 15-24 SIL, 25-28 5, 29-29 3", "label: nod"]
+    written.clear()
+    contact_sheet(sample)
+    assert "frames: 0-9 2, 15-24 0, 25-28 5, 29-29 3" in written
+    written.clear()
+    contact_sheet(sample_of(labels_npy=dump_labels(np.full(30, -1, np.int32))))
+    contact_sheet(sample_of(labels_npy=dump_labels(np.empty(0, np.int32))))
+    assert written.count("frames: none has a class") == 2
+    written.clear()
+    contact_sheet(sample_of(labels_npy=dump_labels(np.arange(1000, dtype=np.int32))))
+    assert (sum("-" in line for line in written[2:]), written[-1], written[-2][-4:]) == (6, "label: nod", " ...")
 
 
 def test_a_tracklet_is_thick_where_it_was_detected_and_thin_where_it_was_carried(sample_of):
@@ -155,24 +200,22 @@ def test_frames_are_chosen_by_number_or_step_and_no_more_than_fit(sample_of):
         contact_sheet(sample_of(text_json=b'{"number":1}'))
 
 
-def test_a_document_is_a_page_of_words(bare_folder, monkeypatch):
-    written = []
-    monkeypatch.setattr("vdata.shards.contact_sheet.write", lambda page, text, *place, **settings: written.append(text))
+def test_a_document_is_a_page_of_words(bare_folder, written):
     shards = open_shards(bare_folder)
     for every in (0, 4):
         contact_sheet(shards["document-3-00000"], SheetConfig(every=every))
-        assert written[1].startswith("no picture   0 frames/s   0 frames   from 0.00 s   text.json")
+        assert written[1].startswith("no picture   text.json")
         assert written[2:] == ["label: b", "four words are here"]
         written.clear()
     contact_sheet(shards["features-0-00000"])
+    assert written[1].startswith("no picture   features: 10 rows of 4 numbers   ")
     assert "features.npy" in written[1]
+    assert "frames: 0-4 0, 5-9 1" in written
     with pytest.raises(ConfigError, match=r"frames \(0\) must lie in \[0, 0\)"):
         contact_sheet(shards["document-3-00000"], SheetConfig(frames=(0,)))
 
 
-def test_a_long_document_is_wrapped_and_cut(bare_folder, monkeypatch):
-    written = []
-    monkeypatch.setattr("vdata.shards.contact_sheet.write", lambda page, text, *place, **settings: written.append(text))
+def test_a_long_document_is_wrapped_and_cut(bare_folder, monkeypatch, written):
     monkeypatch.setattr("vdata.shards.read.load_text", lambda member: Text(document="word " * 2000))
     contact_sheet(open_shards(bare_folder)["document-3-00000"])
     # 16 words of 5 letters in a line of 84; the row's label and 125 lines in 24.

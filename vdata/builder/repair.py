@@ -24,8 +24,8 @@ from vdata.builder.plan_file import read_plan
 from vdata.builder.state import check_same_build, config_of, tool_versions
 from vdata.builder.task import Order, full_disk_told
 from vdata.config import check
-from vdata.errors import ConfigError, CorruptShardError, MediaError
-from vdata.media.source import is_remote, open_video
+from vdata.errors import ConfigError, CorruptShardError
+from vdata.media.source import is_gone, is_remote
 from vdata.media.url import Root, parse_root
 from vdata.shards.classes import CLASSES_FILE
 from vdata.shards.dataset_json import DATASET_JSON, read_dataset_json
@@ -236,17 +236,8 @@ def _gone(folder: Path, order: Order) -> list[str]:
     except (CorruptShardError, FileNotFoundError):
         rows = []
     failed = {row["video_id"] for row in rows if row["reason"] == "missing"} | order.removed.videos
-    gone = []
-    for planned in order.videos:
-        video = planned.video
-        if planned.part == 0 and video.video_id not in failed and not is_remote(order.root, video.source):
-            try:
-                with open_video(order.root, video, order.config.limit):
-                    pass
-            except MediaError as error:
-                if error.reason == "missing":
-                    gone.append(f"'{video.source}' is not below '{order.root}'")
-    return gone
+    wanted = [planned.video for planned in order.videos if planned.part == 0 and planned.video.video_id not in failed]
+    return [f"'{video.source}' is not below '{order.root}'" for video in wanted if is_gone(order.root, video)]
 
 
 def _members(folder: Path, shard: int) -> dict[tuple[str, str], str]:

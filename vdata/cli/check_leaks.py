@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -65,15 +66,32 @@ def command(
         report = find_leaks(shards, config, workers=workers or len(os.sched_getaffinity(0)), on_step=on_step)
     if out:
         write_pairs(out, report)
-    if keys_file:
-        keys_file.parent.mkdir(parents=True, exist_ok=True)
-        keys_file.write_text("".join(f"{key}\n" for key in report.keys_to_remove()), encoding="utf-8")
     if as_json:
         click.echo(json.dumps(report.to_mapping()))
     else:
         _print(report)
+    if keys_file:
+        num_keys = _write_keys(keys_file, report)
+        if not as_json:
+            click.echo(_next_step(keys_file, num_keys, shards[0]))
     if not report.is_clean:
         sys.exit(EXIT_FAILED)
+
+
+def _write_keys(path: Path, report: LeakReport) -> int:
+    """The number of keys that were written, one a line."""
+    keys = report.keys_to_remove()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{key}\n" for key in keys), encoding="utf-8")
+    return len(keys)
+
+
+def _next_step(path: Path, num_keys: int, folder: str) -> str:
+    """What is in the file of keys, and the command that takes these clips out."""
+    written = f"{num_keys} keys of {folder} written to {path}"
+    if not num_keys:
+        return f"{written}: nothing is to be removed"
+    return f"{written}; take these clips out: vdata remove --shards {shlex.quote(folder)} --keys {shlex.quote(str(path))}"
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from array import array
 from collections.abc import Collection
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from vdata.datasets import Classes
 from vdata.datasets._files import fail_file, read_lines, read_text
-from vdata.datasets._layout import names_by_index
+from vdata.datasets._layout import MAX_INDEX, names_by_index
 from vdata.records import GivenBoxes
 
 __all__ = ["BoxRows", "given_boxes", "read_action_classes", "read_actions", "read_box_rows"]
@@ -24,7 +25,7 @@ _SCORE = 7
 """The column of a detector's score; the owners' own files have the person's number there, or nothing."""
 _MOST_ODD = 0.01
 """The share of rows that may be odd in a file that is the published one."""
-_ACTION = re.compile(r'(?:item|label)\s*\{\s*name:\s*"([^"]*)"\s*(?:label_)?id:\s*(\d+)')
+_ACTION = re.compile(r'(?:item|label)\s*\{\s*name:\s*"([^"]*)"\s*(?:label_)?id:\s*([0-9]+)')
 
 
 @dataclass(slots=True)
@@ -46,8 +47,9 @@ def read_box_rows(
 ) -> BoxRows:
     """The rows `video,seconds,x1,y1,x2,y2,action[,person or score]` of a file without a header.
 
-    A row whose number of columns is not among `lengths`, or with text in place of a number, is odd. The person's number is not
-    read; with `scored` the eighth column is a score. An empty action is none.
+    A row whose number of columns is not among `lengths`, or with text or what is not finite in place of a number, is odd, and so
+    is one whose action is no index. The person's number is not read; with `scored` the eighth column is a score. An empty action
+    is none.
 
     Raises:
         ConfigError: more than the share `most_odd` of the rows is odd, or there is no other: the file is not the published one.
@@ -59,6 +61,8 @@ def read_box_rows(
             if len(cells) not in lengths:
                 raise ValueError  # noqa: TRY301 - as what float() raises
             row = [*map(float, cells[1:6]), float(cells[6] or -1), float(cells[_SCORE]) if scored else 1.0]
+            if not (math.isfinite(sum(row)) and -1 <= row[5] <= MAX_INDEX and row[5].is_integer()):
+                raise ValueError  # noqa: TRY301 - see above
         except (ValueError, IndexError):
             found.odd.append(number)
         else:
@@ -82,9 +86,13 @@ def read_actions(dataset: str, path: Path) -> dict[str, int]:
     """The published number (from 1) of every action in a .pbtxt, of v2.1 (`item {name id}`) or v2.2 (`label {name label_id}`).
 
     Raises:
-        ConfigError: it names no action.
+        ConfigError: it names no action, or one has a number above a million.
     """
-    found = {name: int(number) for name, number in _ACTION.findall(read_text(dataset, path))}
+    listed = _ACTION.findall(read_text(dataset, path))
+    for name, number in listed:
+        if len(number) > len(str(MAX_INDEX)) or int(number) > MAX_INDEX:
+            fail_file(dataset, path, f"{number} as the number of '{name}'", f"it must be at most {MAX_INDEX}")
+    found = {name: int(number) for name, number in listed}
     if not found:
         fail_file(dataset, path, "no action", 'it must hold items as `label { name: "stand" label_id: 12 }`')
     return found

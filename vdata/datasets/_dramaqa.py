@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vdata.datasets._files import fail_file, image_names, read_json
+from vdata.datasets._layout import entries_in, is_folder
 from vdata.datasets._tv import plain_question
+from vdata.media.json_text import BAD_VALUE
 from vdata.media.text_codec import Question
 from vdata.records import GivenBoxes
 
@@ -36,8 +37,10 @@ _CLASS = {name: index for index, name in enumerate(BOX_CLASSES)}
 
 _VID = re.compile(r"(AnotherMissOh\d\d)_(\d{3})_(\d{4})")
 _WHOLE_SCENE = "0000"
-_IMAGE = re.compile(r"IMAGE_(\d+)\.[A-Za-z]+$")
-_LAST_DIGITS = re.compile(r"\d+$")
+_IMAGE = re.compile(r"IMAGE_([0-9]{1,10})\.[A-Za-z]+$")
+_LAST_DIGITS = re.compile(r"(?<![0-9])[0-9]{1,10}$")
+_FARTHEST = 1e6
+"""Seconds of an episode, and pixels of an image, beyond which a number is none."""
 _SIDES = ("min_x", "min_y", "max_x", "max_y")
 
 Line = tuple[float, float, str]
@@ -110,7 +113,7 @@ def read_asked(path: Path) -> dict[str, Asked]:
     for number, row in enumerate(read_json("dramaqa", path, list), start=1):
         try:
             _add(found, row)
-        except (KeyError, ValueError, TypeError) as error:
+        except BAD_VALUE as error:
             rule = "it must have vid (AnotherMissOh01_001_0078), qid, que, answers, and correct_idx (0 to 4) but in the test set"
             fail_file("dramaqa", path, f"row {number}: {type(error).__name__}: {error}", rule)
     if not found:
@@ -130,7 +133,7 @@ def read_script(path: Path) -> dict[str, list[Line]]:
             spoken = [_line(row) for row in shot["contained_subs"]]
             for name in (vid, _scene_of(vid)):
                 lines.setdefault(name, []).extend(spoken)
-    except (KeyError, ValueError, TypeError) as error:
+    except BAD_VALUE as error:
         rule = "it must hold contained_subs with st, et and utter, by vid: take the published file"
         fail_file("dramaqa", path, f"{type(error).__name__}: {error}", rule)
     return lines
@@ -145,10 +148,10 @@ def read_boxes(path: Path) -> dict[str, list[_Box]]:
     boxes: dict[str, list[_Box]] = {}
     try:
         for vid, frames in read_json("dramaqa", path, dict, _kept).items():
-            drawn = [box for number, persons in frames for person in persons for box in _drawn(number, *person)]
+            drawn = [box for number, persons in frames if number >= 0 for person in persons for box in _drawn(number, *person)]
             for name in (vid, _scene_of(vid)):
                 boxes.setdefault(name, []).extend(drawn)
-    except (KeyError, ValueError, TypeError) as error:
+    except BAD_VALUE as error:
         rule = "it must hold lists of frames with frame_id and persons, by vid: take the published file"
         fail_file("dramaqa", path, f"{type(error).__name__}: {error}", rule)
     return boxes
@@ -156,10 +159,8 @@ def read_boxes(path: Path) -> dict[str, list[_Box]]:
 
 def _folders(root: Path, folder: str) -> list[str]:
     """The shots of a scene, in order."""
-    if not (root / folder).is_dir():
-        return []
-    with os.scandir(root / folder) as entries:
-        return sorted(f"{folder}/{entry.name}" for entry in entries if entry.name.isdecimal() and entry.is_dir())
+    found = (entry.name for entry in entries_in(root / folder) if entry.name.isdecimal() and is_folder(entry))
+    return sorted(f"{folder}/{name}" for name in found)
 
 
 def _scene_of(vid: str) -> str:
@@ -184,14 +185,18 @@ def _add(found: dict[str, Asked], row: Mapping[str, Any]) -> None:
 def _line(row: Mapping[str, Any]) -> Line:
     """A line of the script; its times are strings."""
     words, speaker = str(row["utter"]).strip(), str(row.get("speaker") or "")
-    return float(row["st"]), float(row["et"]), words if speaker in ("", "None") else f"{speaker}: {words}"
+    start, end = float(row["st"]), float(row["et"])
+    # Also false for what is no number.
+    if not (abs(start) <= _FARTHEST and abs(end) <= _FARTHEST):
+        raise ValueError(f"{start:g} to {end:g}")
+    return start, end, words if speaker in ("", "None") else f"{speaker}: {words}"
 
 
 def _kept(row: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON is any
     """What is kept of an object of the metadata: of 217,308 frames 430 MB in place of 650."""
     if "min_x" in row:
         sides = [row.get(side) for side in _SIDES]
-        return tuple(sides) if all(isinstance(side, int | float) for side in sides) else None
+        return tuple(sides) if all(isinstance(side, int | float) and abs(side) <= _FARTHEST for side in sides) else None
     if "full_rect" in row:
         return row["full_rect"], row.get("face_rect")
     if "person_info" in row:

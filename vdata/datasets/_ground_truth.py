@@ -8,21 +8,23 @@ from pathlib import Path
 from typing import NoReturn
 
 from vdata.datasets._files import fail_file, parse_lines, read_lines
+from vdata.datasets._layout import MAX_INDEX, names_by_index
 from vdata.records import Segment
 
 __all__ = ["names_of_frames", "read_bundle", "read_mapping", "read_truth"]
 
-_SPAN = re.compile(r"(\d+)-(\d+)\s+(\S+)")
+_SPAN = re.compile(r"([0-9]{1,7})-([0-9]{1,7})\s+(\S+)")
+"""Seven digits are 92 hours at 30 frames a second: of features alone there is a label for each frame up to the last."""
 
 
 def read_mapping(dataset: str, path: Path) -> dict[str, int]:
     """The index of every class in lines `INDEX CLASS`; several classes may share one.
 
     Raises:
-        ConfigError: a line is of another form, or a class has two indices.
+        ConfigError: a line is of another form, an index is not within a million, or a class has two.
     """
     found: dict[str, int] = {}
-    for index, name in parse_lines(dataset, path, _indexed, "must be 'INDEX CLASS'"):
+    for index, name in parse_lines(dataset, path, _indexed, f"must be 'INDEX CLASS', the index at most {MAX_INDEX}"):
         if found.setdefault(name, index) != index:
             fail_file(dataset, path, f"{found[name]} and {index} as the index of '{name}'", "each class must have one")
     if not found:
@@ -31,8 +33,11 @@ def read_mapping(dataset: str, path: Path) -> dict[str, int]:
 
 
 def _indexed(line: str) -> tuple[int, str]:
-    index, name = line.split()
-    return int(index), name
+    number, name = line.split()
+    index = int(number)
+    if abs(index) > MAX_INDEX:
+        raise ValueError(number)
+    return index, name
 
 
 def read_truth(dataset: str, path: Path, mapping: Mapping[str, int]) -> tuple[Segment, ...]:
@@ -79,7 +84,7 @@ def names_of_frames(mapping: Mapping[str, int]) -> tuple[str, ...]:
     names: dict[int, list[str]] = {}
     for name, index in mapping.items():
         names.setdefault(index, []).append(name)
-    return tuple("|".join(names.get(index, ())) for index in range(max(names, default=-1) + 1))
+    return names_by_index({"|".join(sharing): index for index, sharing in names.items()})
 
 
 def read_bundle(dataset: str, path: Path) -> tuple[str, ...]:

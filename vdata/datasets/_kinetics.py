@@ -20,7 +20,7 @@ import pyarrow as pa
 from vdata.datasets import About, Classes
 from vdata.datasets._files import fail_file
 from vdata.datasets._layout import check_root, check_split, fail_layout, index_videos, label_indices, names_by_index
-from vdata.datasets._path_list import PathList, is_path_list
+from vdata.datasets._path_list import PathList, is_path_list, spelled
 from vdata.errors import ConfigError
 from vdata.records import Column, Skipped, Video
 
@@ -66,7 +66,9 @@ class Kinetics:
 
     A class's index is its place among the byte-sorted labels of the train CSV; where that file is not there, among the labels of
     the CSV at hand, which is the same only if all classes occur. A test CSV without labels gives -1. Files that the CSV does not
-    name are not listed. In place of a CSV there may be a list of lines `PATH LABEL`, as SlowFast and mmaction2 read.
+    name are not listed. In place of a CSV there may be a list of lines `PATH LABEL`, as SlowFast and mmaction2 read: its numbers
+    are the indices, and its folders the names. Of two forms the train list's numbers count; where they disagree with the split's,
+    or cannot be compared, the split is refused.
     """
 
     Config: ClassVar[type] = KineticsConfig
@@ -117,12 +119,13 @@ class Kinetics:
         check_split(self.name, split, self.splits)
         check_root(self.name, root, self._expected)
         path = self._list_path(root, split) or self._fail_split(root, split)
-        folders = _video_folders(root, split)
+        train = self._list_path(root, "train")
         if is_path_list(path):
-            yield from PathList.read(self.name, path).videos(root, split, folders, self._expected)
+            yield from self._listed_paths(root, split, path, train or path)
             return
         rows, skipped = _read_rows(self.name, path)
-        labels = self._labels({row.label for row in rows}, path, self._list_path(root, "train"))
+        labels = self._labels({row.label for row in rows}, path, train or path)
+        folders = _video_folders(root, split)
         files = _Files.of(root, folders, self.replacements, rows, whole_videos=self.config.whole_videos)
         if not any(files.source(row) for row in rows):
             looked_for = f"the videos of the {len(rows)} rows of {path.name}, such as {rows[0].stem}.mp4,"
@@ -135,10 +138,7 @@ class Kinetics:
     def classes(self, root: Path) -> Classes:
         """`label`: the classes of the train list; nothing where it is not there."""
         train = self._list_path(root, "train")
-        if not train:
-            return {}
-        labels = PathList.read(self.name, train).labels if is_path_list(train) else self._train_labels(train)
-        return {"label": names_by_index(labels)}
+        return {"label": names_by_index(self._numbers(train))} if train else {}
 
     @property
     def _expected(self) -> str:
@@ -156,21 +156,36 @@ class Kinetics:
         way_out = f"; `{there}` builds what has a list" if there else ""
         fail_layout(self.name, self.list_names(split)[0], root, self._expected + way_out)
 
-    def _train_labels(self, path: Path) -> dict[str, int]:
-        return label_indices(fields[3] for _, fields in _lines(self.name, path))
+    def _listed_paths(self, root: Path, split: str, path: Path, train: Path) -> Iterator[Video | Skipped]:
+        found = PathList.read(self.name, path)
+        numbers = self._numbers(train)
+        found.check_against(train, numbers)
+        yield from found.videos(root, split, _video_folders(root, split), self._expected, numbers)
 
-    def _labels(self, names: set[str], path: Path, train: Path | None) -> dict[str, int]:
-        """Class index by label, -1 for none."""
-        if train is None or train == path or is_path_list(train):
-            return label_indices(names)
-        labels = self._train_labels(train)
-        unknown = sorted(names - labels.keys())
+    def _numbers(self, train: Path) -> dict[str, int]:
+        """Class index by name of the train list; nothing where a list of paths does not tell the names."""
+        if is_path_list(train):
+            return PathList.read(self.name, train).labels
+        return label_indices(fields[3] for _, fields in _lines(self.name, train))
+
+    def _labels(self, names: set[str], path: Path, train: Path) -> dict[str, tuple[int, str]]:
+        """Class index, -1 for none, and the train list's spelling, by label.
+
+        Raises:
+            ConfigError: the train list lacks one, or does not tell what its numbers mean.
+        """
+        numbers = {"": -1} | (label_indices(names) if train == path else self._numbers(train))
+        if len(numbers) == 1 and names != {""}:
+            told = f"'{train}' has numbers, and no folders that tell their classes, but '{path}' has names"
+            raise ConfigError(f"{self.name}: {told}; take both lists from one source, in one form")
+        spellings = spelled(names, numbers)
+        unknown = sorted(names - spellings.keys())
         if unknown:
-            told = f"label '{unknown[0]}' of '{path}' is none of the {len(labels) - 1} of '{train}'"
+            told = f"label '{unknown[0]}' of '{path}' is none of the {len(numbers) - 1} of '{train}'"
             raise ConfigError(f"{self.name}: {told}; take both from one source")
-        return labels
+        return {name: (numbers[spelling], spelling) for name, spelling in spellings.items()}
 
-    def _video(self, row: _Row, splits: tuple[str], labels: Mapping[str, int], files: _Files) -> Video | Skipped:
+    def _video(self, row: _Row, splits: tuple[str], labels: Mapping[str, tuple[int, str]], files: _Files) -> Video | Skipped:
         source = files.source(row)
         if not source:
             return Skipped(f"{splits[0]}/{row.stem}.mp4", *files.why_not(row), row.stem)
@@ -179,13 +194,14 @@ class Kinetics:
         if row.is_cc in ("0", "1"):
             facts["is_cc"] = int(row.is_cc)
         start_seconds, end_seconds = files.span(row, source)
+        label, label_name = labels[row.label]
         return Video(
             row.stem,
             source,
             splits[0],
             splits,
-            labels[row.label],
-            label_name=row.label,
+            label,
+            label_name=label_name,
             start_seconds=start_seconds,
             end_seconds=end_seconds,
             facts=facts,
@@ -204,7 +220,7 @@ class _Files:
 
     by_stem: Mapping[str, Sequence[str]]
     replacements: Mapping[str, str]
-    """By stem, and by the id that it starts with."""
+    """By stem, and by the id that it starts with where it is the only one of that id."""
     shared_ids: frozenset[str]
     """Ids of several rows."""
     whole_videos: bool
@@ -213,7 +229,9 @@ class _Files:
     def of(cls, root: Path, folders: Sequence[str], spares: Sequence[str], rows: Sequence[_Row], *, whole_videos: bool) -> _Files:
         """The files below the root; `spares` are folders of replacements, which need not be there."""
         found = index_videos(root, [folder for folder in spares if (root / folder).is_dir()])
-        replacements = {name: sources[0] for stem, sources in found.items() for name in (stem, stem[:_ID_LENGTH])}
+        ids = Counter(stem[:_ID_LENGTH] for stem in found)
+        replacements = {stem[:_ID_LENGTH]: sources[0] for stem, sources in found.items() if ids[stem[:_ID_LENGTH]] == 1}
+        replacements |= {stem: sources[0] for stem, sources in found.items()}
         shared = frozenset(name for name, count in Counter(row.youtube_id for row in rows).items() if count > 1)
         return cls(index_videos(root, folders), replacements, shared, whole_videos)
 
@@ -247,8 +265,8 @@ class _Files:
 
 def _choose(sources: Sequence[str], label: str) -> str:
     """Of several files of one name, the one in the label's folder; mmaction2 writes `_` for blanks."""
-    spellings = {label, label.replace(" ", "_")}
-    return next((source for source in sources if os.path.basename(os.path.dirname(source)) in spellings), sources[0])  # noqa: PTH119, PTH120 - paths below the root, not files
+    folders = {label, label.replace(" ", "_")}
+    return next((source for source in sources if os.path.basename(os.path.dirname(source)) in folders), sources[0])  # noqa: PTH119, PTH120 - paths below the root, not files
 
 
 def _video_folders(root: Path, split: str) -> list[str]:

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-from collections.abc import Iterable, Mapping
+import posixpath
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
 from vdata.config import check
+from vdata.datasets._hints import hint, is_archive
 from vdata.errors import ConfigError
 from vdata.records import printable, readable
 
 __all__ = [
+    "MAX_INDEX",
     "MEDIA_EXTENSIONS",
     "check_root",
     "check_split",
+    "entries_in",
     "fail_layout",
     "file_named",
     "index_videos",
+    "is_file",
+    "is_folder",
     "is_media",
     "label_indices",
     "names_by_index",
+    "names_in",
+    "path_below",
     "path_id",
 ]
 
@@ -36,8 +43,8 @@ MEDIA_EXTENSIONS = frozenset(
 """Extensions of video containers, lower case. Source: our own choice, from libavformat's demuxers."""
 
 _NUM_NAMES_SHOWN = 5
-_ARCHIVE = re.compile(r"\.(zip|z\d\d|tar|tgz|gz|bz2|xz|rar|7z)(\.\d+|\.[a-z]{2})?$", re.IGNORECASE)
-"""The end of an archive's name, or of a part of one."""
+MAX_INDEX = 1_000_000
+"""A class list has an entry for each index up to the highest: a wrong digit must not fill the memory. Source: our own choice."""
 
 
 def is_media(name: str) -> bool:
@@ -53,7 +60,8 @@ def check_root(dataset: str, root: Path, expected: str) -> None:
     """
     if not root.is_dir():
         found = "a file" if root.exists() else "nothing"
-        raise ConfigError(f"{dataset}: looked for a folder at '{root}', found {found}; --root must hold {expected}")
+        packed = "; unpack it first" if root.exists() and is_archive(root.name) else ""
+        raise ConfigError(f"{dataset}: looked for a folder at '{root}', found {found}; --root must hold {expected}{packed}")
 
 
 def check_split(dataset: str, split: str, splits: tuple[str, ...]) -> None:
@@ -70,15 +78,15 @@ def fail_layout(dataset: str, looked_for: str, where: Path, expected: str) -> No
     """The error of a root that is there but not laid out as the dataset's owners publish it.
 
     Raises:
-        ConfigError: always; it names what `where` holds, and an archive there that should have been unpacked.
+        ConfigError: always; it names what `where` holds, and what is probably wrong.
     """
-    names = sorted(printable(entry.name) for entry in os.scandir(where)) if where.is_dir() else []
-    shown = ", ".join(names[:_NUM_NAMES_SHOWN])
+    names = sorted(names_in(where), key=os.fsencode)
+    shown = ", ".join(map(printable, names[:_NUM_NAMES_SHOWN]))
     if len(names) > _NUM_NAMES_SHOWN:
         shown += f" and {len(names) - _NUM_NAMES_SHOWN} more"
-    packed = next((f"; unpack '{name}' first" for name in names if _ARCHIVE.search(name)), "")
-    found = f"looked for {looked_for} in '{where}', found {shown or 'nothing'}"
-    raise ConfigError(f"{dataset}: {found}; --root must hold {expected}{packed}")
+    shown = shown or ("nothing" if not where.is_dir() or os.access(where, os.R_OK | os.X_OK) else "a folder that may not be read")
+    found = f"looked for {looked_for} in '{where}', found {shown}"
+    raise ConfigError(f"{dataset}: {found}; --root must hold {expected}{hint(looked_for, where, names)}")
 
 
 def label_indices(names: Iterable[str]) -> dict[str, int]:
@@ -87,9 +95,16 @@ def label_indices(names: Iterable[str]) -> dict[str, int]:
 
 
 def names_by_index(labels: Mapping[str, int]) -> tuple[str, ...]:
-    """The names in the order of their indices; "" where an index has none."""
+    """The names in the order of their indices; "" where an index has none.
+
+    Raises:
+        ConfigError: an index is above a million.
+    """
     names = {index: name for name, index in labels.items() if index >= 0}
-    return tuple(names.get(index, "") for index in range(max(names, default=-1) + 1))
+    highest = max(names, default=-1)
+    rule = f"must be at most {MAX_INDEX}: mend the class list"
+    check(highest <= MAX_INDEX, f"the index of class '{names.get(highest, '')}'", highest, rule)
+    return tuple(names.get(index, "") for index in range(highest + 1))
 
 
 def path_id(source: str) -> str:
@@ -104,10 +119,53 @@ def file_named(root: Path, folders: Iterable[str], names: Iterable[str]) -> Path
     return next((path for folder in folders for name in names if (path := root / folder / name).is_file()), None)
 
 
+def path_below(root: Path, path: str) -> str:
+    """A listed path, absolute or not, as one below the root; "" where it leads out of it."""
+    place = posixpath.normpath(path.removeprefix(f"{root}/"))
+    return "" if place.startswith(("/", "../")) or place == ".." else place
+
+
+def entries_in(folder: Path | str, on_error: Callable[[OSError], object] = lambda _: None) -> Iterator[os.DirEntry[str]]:
+    """The entries of a folder in no order; none where it is absent, no folder, or may not be read, as lost+found.
+
+    What one folder hides must not hide the others. `on_error` is called with the reason, as by os.walk. Ask an entry through
+    `is_folder` and `is_file`.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            yield from entries
+    except OSError as error:
+        on_error(error)
+    except ValueError as error:
+        # A name that no file can have, as one with a null byte.
+        on_error(OSError(0, str(error)))
+
+
+def names_in(folder: Path | str) -> frozenset[str]:
+    """The names in a folder; none where it cannot be listed."""
+    return frozenset(entry.name for entry in entries_in(folder))
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder, or a link to one. A link to itself is none: Python's own is_dir raises ELOOP for it."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a regular file, or a link to one; see is_folder."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
+
+
 def index_videos(root: Path, folders: Iterable[str]) -> Mapping[str, list[str]]:
     """Paths below the root of all videos in the folders and their sub-folders, by file name without extension, byte-sorted.
 
-    One scandir a folder and no stat: a name with a video's extension is taken at its word.
+    The names come in no order. One scandir a folder and no stat: a name with a video's extension is taken at its word.
     """
     found: dict[str, list[str]] = {}
     for folder in folders:
@@ -119,13 +177,12 @@ def index_videos(root: Path, folders: Iterable[str]) -> Mapping[str, list[str]]:
     return found
 
 
-def _below(root: Path, folder: str, depth: int) -> Iterable[tuple[str, str]]:
+def _below(root: Path, folder: str, depth: int) -> Iterator[tuple[str, str]]:
     """Stem and path of each video."""
-    with os.scandir(root / folder) as entries:
-        for entry in entries:
-            source = f"{folder}/{entry.name}" if folder else entry.name
-            stem, extension = os.path.splitext(entry.name)  # noqa: PTH122 - see is_media
-            if extension.lower() in MEDIA_EXTENSIONS:
-                yield stem, source
-            elif depth and entry.is_dir():
-                yield from _below(root, source, depth - 1)
+    for entry in entries_in(root / folder):
+        source = f"{folder}/{entry.name}" if folder else entry.name
+        stem, extension = os.path.splitext(entry.name)  # noqa: PTH122 - see is_media
+        if extension.lower() in MEDIA_EXTENSIONS:
+            yield stem, source
+        elif depth and is_folder(entry):
+            yield from _below(root, source, depth - 1)

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from vdata.datasets._layout import path_id
+from vdata.datasets._layout import names_in, path_id
 from vdata.media.remote import check_scheme
 from vdata.media.url import is_url, local_path, without_secrets
 from vdata.records import readable
@@ -78,12 +78,5 @@ class LocalFiles:
         """Whether the folder of that path, or of that URL of a file, has an entry of that name."""
         parent, name = os.path.split(os.fspath(local_path(source) or source))
         if parent not in self._names:
-            self._names[parent] = self._listed(parent)
+            self._names[parent] = names_in(self._folder / parent)
         return name in self._names[parent]
-
-    def _listed(self, parent: str) -> frozenset[str]:
-        try:
-            with os.scandir(self._folder / parent) as entries:
-                return frozenset(entry.name for entry in entries)
-        except (OSError, ValueError):  # ValueError: a name that no file can have, as one with a null byte
-            return frozenset()

@@ -6,20 +6,20 @@ kinetics400_train_list_videos.txt. Everyone writes their own: their readers' cod
 
 from __future__ import annotations
 
-import os
 import posixpath
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
 from vdata.datasets._files import fail_file, read_lines
-from vdata.datasets._layout import fail_layout, index_videos, is_media
+from vdata.datasets._layout import fail_layout, index_videos, is_media, names_in, path_below
+from vdata.errors import ConfigError
 from vdata.records import Skipped, Video
 
-__all__ = ["PathList", "is_path_list"]
+__all__ = ["PathList", "is_path_list", "spelled"]
 
 _LINE = re.compile(r"(?P<path>\S.*?)\s+(?P<label>-1|\d{1,6})\s*")
 _LONGEST_LINE = 10_000
@@ -69,13 +69,37 @@ class PathList:
         told = len(names) == len(folders.keys() - {-1}) and "" not in names
         return names if told and all(len(found) == 1 for label, found in folders.items() if label >= 0) else {}
 
-    def videos(self, root: Path, split: str, folders: Sequence[str], expected: str) -> Iterator[Video | Skipped]:
-        """Every line's video: at its path, else the file of that name in the split's folders.
+    def check_against(self, train: Path, numbers: Mapping[str, int]) -> None:
+        """Nothing, or the error of a number that means another class in the train list, or whose meaning nothing tells.
+
+        Args:
+            train: the train list.
+            numbers: its index by class; empty where it tells no names either: two such lists are taken to be by one hand.
+
+        Raises:
+            ConfigError: the split's labels would not be those of train.
+        """
+        way_out = "take both lists from one source, in one form"
+        if not self.labels and max(self.entries.values()) >= 0 and numbers and not is_path_list(train):
+            told = f"'{self.path}' has numbers, and no folders that tell their classes, but '{train}' has names"
+            raise ConfigError(f"{self.dataset}: {told}; {way_out}")
+        spellings = spelled(self.labels, numbers)
+        for name, number in self.labels.items() if numbers else ():
+            other = numbers[spellings[name]] if name in spellings else None
+            if other != number:
+                rule = f"it must be {other}" if other is not None else "which it does not have"
+                told = f"'{self.path}' gives the class '{name}' the number {number}, by '{train}' {rule}"
+                raise ConfigError(f"{self.dataset}: {told}; {way_out}")
+
+    def videos(
+        self, root: Path, split: str, folders: Sequence[str], expected: str, numbers: Mapping[str, int]
+    ) -> Iterator[Video | Skipped]:
+        """Every line's video: at its path, else the file of that name in the split's folders. `numbers` names the classes.
 
         Raises:
             ConfigError: none of them is there; `expected` is the layout that the root should have.
         """
-        names = {label: name for name, label in self.labels.items()}
+        names = {label: name for name, label in numbers.items() if label >= 0}
         found = dict(zip(self.entries, _sources(root, list(self.entries), folders), strict=True))
         if not any(found.values()):
             looked_for = f"the {len(found)} videos of {self.path.name}, such as {next(iter(found))},"
@@ -93,6 +117,13 @@ class PathList:
         yield from self.skipped
 
 
+def spelled(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+    """Of each name that is known the known spelling: mmaction2 writes `_` for blanks."""
+    spellings = {name.replace("_", " "): name for name in known} | {name: name for name in known}
+    found = ((name, spellings.get(name, spellings.get(name.replace("_", " ")))) for name in names)
+    return {name: spelling for name, spelling in found if spelling is not None}
+
+
 def _parsed(line: str) -> tuple[str, int] | None:
     """Path and label of a line."""
     found = _LINE.fullmatch(line.rstrip("\r\n"))
@@ -104,14 +135,14 @@ def _sources(root: Path, paths: Sequence[str], folders: Sequence[str]) -> Iterat
 
     @cache
     def names(folder: str) -> frozenset[str]:
-        return frozenset(entry.name for entry in os.scandir(root / folder)) if (root / folder).is_dir() else frozenset()
+        return names_in(root / folder)
 
     @cache
     def by_stem() -> Mapping[str, list[str]]:
         return index_videos(root, folders)
 
     for path in paths:
-        place = _below(root, path)
+        place = path_below(root, path)
         folder, name = posixpath.split(place)
         if place and name in names(folder):
             yield place
@@ -119,13 +150,7 @@ def _sources(root: Path, paths: Sequence[str], folders: Sequence[str]) -> Iterat
             # The list may be another machine's.
             others = by_stem().get(_stem(path), [])
             beside = posixpath.basename(posixpath.dirname(path))
-            yield next((one for one in others if posixpath.dirname(one).endswith(beside)), "".join(others[:1]))
-
-
-def _below(root: Path, path: str) -> str:
-    """A listed path as one below the root; "" where it leads out of it."""
-    place = posixpath.normpath(path.removeprefix(f"{root}/"))
-    return "" if place.startswith(("/", "../")) else place
+            yield next((one for one in others if posixpath.basename(posixpath.dirname(one)) == beside), "".join(others[:1]))
 
 
 def _stem(path: str) -> str:

@@ -19,6 +19,7 @@ __all__ = ["Numbering", "WordColumns", "Words", "cell_items", "cell_seconds", "c
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.0*)?")
 _NOTHING = frozenset({"", "nan", "none", "null", "na", "n/a", "nat"})
 _LAST_LABEL = 2**31 - 1
+_MOST_DIGITS = 20
 
 
 @dataclass(frozen=True)
@@ -97,12 +98,18 @@ def numbered(rows: Iterable[Sequence[str]], listed: Sequence[str] = ()) -> Numbe
         several = several or len(labels) > 1
         found.update(labels)
     if all(_NUMBER.fullmatch(label) for label in found):
-        numbers = {label: int(label.partition(".")[0]) for label in found}
+        numbers = {label: _class_number(label) for label in found}
         last = len(listed) - 1 if listed else _LAST_LABEL
         index = {label: number for label, number in numbers.items() if -1 <= number <= last}
         return Numbering(index, tuple(listed), several)
     index = {name: number for number, name in enumerate(listed)} if listed else label_indices(found)
     return Numbering(index, tuple(listed) or names_by_index(index), several)
+
+
+def _class_number(label: str) -> int:
+    """The number that a label is; one too high for any class where it has more digits than Python converts (4,300)."""
+    digits = label.partition(".")[0]
+    return int(digits) if len(digits) <= _MOST_DIGITS else _LAST_LABEL + 1
 
 
 def read_names(dataset: str, path: Path) -> tuple[str, ...]:
@@ -160,7 +167,10 @@ def cell_seconds(value: Any) -> float | None:  # noqa: ANN401 - see take
         return None
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise ValueError(value)  # noqa: TRY004 - a bad cell, not a bug
-    seconds = float(value)
+    try:
+        seconds = float(value)
+    except OverflowError as error:  # an integer of more than 308 digits
+        raise ValueError(value) from error
     if math.isnan(seconds):
         return None
     if not 0 <= seconds < math.inf:

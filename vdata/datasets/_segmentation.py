@@ -22,7 +22,7 @@ import pyarrow as pa
 from vdata.config import check
 from vdata.datasets import About, Classes
 from vdata.datasets._ground_truth import names_of_frames, read_bundle, read_mapping, read_truth
-from vdata.datasets._layout import check_root, check_split, fail_layout, file_named, index_videos
+from vdata.datasets._layout import check_root, check_split, entries_in, fail_layout, file_named, index_videos, is_folder, names_in
 from vdata.errors import ConfigError
 from vdata.records import Column, FeatureFile, Segment, Skipped, Video, printable, readable
 
@@ -54,7 +54,8 @@ class SegmentationConfig:
     mapping: str = ""
     """Name of the numbering: `mid` reads mappingmid.txt, as CTE has two for 50 Salads; empty is mapping.txt."""
     axes: Literal["auto", "TD", "DT"] = "auto"
-    """Axes of the feature files; `auto`: a .npy right in features/ is MS-TCN's, time last (DT), any other has time first (TD)."""
+    """Axes of the feature files. `auto`: of a dataset that MS-TCN publishes, a .npy right in features/ has time last (DT); any
+    other file has time first (TD). A file whose other side is as long as the ground truth fails as `bad_features`."""
 
     def __post_init__(self) -> None:
         """Checks the fold."""
@@ -80,6 +81,8 @@ class Segmentation:
     name: ClassVar[str]
     activities: ClassVar[tuple[str, ...]]
     video_folders: ClassVar[tuple[str, ...]] = ("videos", "rgb")
+    flat_axes: ClassVar[Literal["TD", "DT"]] = "TD"
+    """Axes of a .npy right in features/: DT where that is MS-TCN's."""
 
     Config: ClassVar[type] = SegmentationConfig
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
@@ -191,8 +194,9 @@ class Segmentation:
     def _feature_file(self, path: str | None) -> FeatureFile | None:
         if path is None:
             return None
-        flat = path.count("/") == 1 and path.endswith(".npy")
-        return FeatureFile(path, ("DT" if flat else "TD") if self.config.axes == "auto" else self.config.axes)
+        is_flat = path.count("/") == 1 and path.endswith(".npy")
+        axes = self.flat_axes if is_flat else "TD"
+        return FeatureFile(path, axes if self.config.axes == "auto" else self.config.axes)
 
 
 @dataclass(frozen=True)
@@ -301,7 +305,7 @@ class _Files:
 
 
 def _names(folder: Path) -> list[str]:
-    return sorted((path.name for path in folder.iterdir()), key=os.fsencode) if folder.is_dir() else []
+    return sorted(names_in(folder), key=os.fsencode)
 
 
 def _listed(root: Path, folder: str, extensions: Sequence[str], leave_out: Sequence[str] = ()) -> dict[str, str]:
@@ -313,13 +317,12 @@ def _listed(root: Path, folder: str, extensions: Sequence[str], leave_out: Seque
     folders = [folder] if (root / folder).is_dir() else []
     while folders:
         below = folders.pop()
-        with os.scandir(root / below) as entries:
-            for entry in sorted(entries, key=lambda entry: os.fsencode(entry.name)):
-                extension = next((extension for extension in extensions if entry.name.endswith(extension)), None)
-                if readable(entry.name) != entry.name or entry.name.startswith("."):
-                    continue
-                if entry.is_dir():
-                    folders += [f"{below}/{entry.name}"] if below == folder and entry.name not in leave_out else []
-                elif extension is not None:
-                    found.setdefault(entry.name.removesuffix(extension), f"{below}/{entry.name}")
+        for entry in sorted(entries_in(root / below), key=lambda entry: os.fsencode(entry.name)):
+            extension = next((extension for extension in extensions if entry.name.endswith(extension)), None)
+            if readable(entry.name) != entry.name or entry.name.startswith("."):
+                continue
+            if is_folder(entry):
+                folders += [f"{below}/{entry.name}"] if below == folder and entry.name not in leave_out else []
+            elif extension is not None:
+                found.setdefault(entry.name.removesuffix(extension), f"{below}/{entry.name}")
     return found

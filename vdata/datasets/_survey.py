@@ -11,7 +11,7 @@ from typing import Any
 from vdata.datasets import DATASETS, list_videos, splits_of
 from vdata.errors import ConfigError
 from vdata.media.url import Root
-from vdata.records import Skipped, Video
+from vdata.records import Skipped, Video, printable
 
 __all__ = ["SplitSurvey", "survey"]
 
@@ -77,7 +77,7 @@ def _surveyed(entries: Iterable[Video | Skipped], published: int) -> SplitSurvey
             reasons[entry.reason] += 1
             shown = examples.get(entry.reason, ())
             if len(shown) < _NUM_EXAMPLES:
-                examples[entry.reason] = (*shown, f"{entry.source}: {entry.message}")
+                examples[entry.reason] = (*shown, printable(f"{entry.source}: {entry.message}"))
     except ConfigError as error:
-        return SplitSurvey(problem=str(error), published=published)
+        return SplitSurvey(problem=printable(str(error)), published=published)
     return SplitSurvey(videos, dict(reasons.most_common()), examples, published=published)

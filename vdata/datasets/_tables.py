@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from vdata.config import check
 from vdata.datasets import About, Classes
 from vdata.datasets._files import fail_file
-from vdata.datasets._layout import check_split, fail_layout
+from vdata.datasets._layout import check_split, fail_layout, names_in
 from vdata.datasets._locations import LocalFiles, Location, Schemes
 from vdata.datasets._rows import Numbering, WordColumns, Words, cell_seconds, cell_text, numbered, read_names, take
 from vdata.errors import ConfigError
@@ -219,7 +219,7 @@ def _found(name: str, root: Path, table: str, extensions: tuple[str, ...]) -> Pa
     expected = f"a table ({', '.join(extensions)}), or be one; --set {name}.table=NAME names it"
     if not root.is_dir():
         raise ConfigError(f"{name}: looked for a table at '{root}', found nothing; --root must hold {expected}")
-    names = [table] if table else sorted(path.name for path in root.iterdir() if path.suffix.lower() in extensions)
+    names = [table] if table else sorted(name for name in names_in(root) if os.path.splitext(name)[1].lower() in extensions)  # noqa: PTH122 - a name, no path
     if len(names) > 1:
         shown = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")  # noqa: PLR2004 - as many as a person reads
         raise ConfigError(f"{name}: looked for one table in '{root}', found {shown}; --set {name}.table=NAME names one")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from vdata.errors import ConfigError
+from vdata.records import printable
 
 __all__ = ["COMPRESSED", "Member", "TarFault", "expand_braces", "read_members"]
 
@@ -20,8 +21,10 @@ _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb
 _FOLDER = "a folder"
 _KINDS = {tarfile.LNKTYPE: "a link", tarfile.SYMTYPE: "a link", tarfile.DIRTYPE: _FOLDER}
 _BRACES = re.compile(r"\{([^{}]*)\}")
-_RANGE = re.compile(r"([0-9]+)\.\.([0-9]+)")
+_RANGE = re.compile(r"([0-9]{1,18})\.\.([0-9]{1,18})")
 _MOST_NAMES = 1_000_000
+_LARGEST_HEADER = 2**20
+"""Bytes of a long name or of extended headers. A path has 4,096 at most, an extended attribute 65,536."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +66,52 @@ def read_members(file: IO[bytes]) -> Iterator[Member | TarFault]:
             return
     num_bytes = os.fstat(file.fileno()).st_size
     try:
-        with tarfile.open(fileobj=file, mode="r:") as tar:
+        with tarfile.open(fileobj=_Bounded(file), mode="r:") as tar:  # type: ignore[call-overload]
             while (info := tar.next()) is not None:
                 # It would keep each of them: 1 kB for every member.
-                tar.members = []  # type: ignore[attr-defined]
-                if info.offset_data + info.size > num_bytes and info.isreg():
-                    yield TarFault("broken_tar", f"'{info.name}' ends behind the tar's {num_bytes} bytes: it was cut off")
+                tar.members = []
+                end = tar.offset
+                if fault := _fault(info, end, num_bytes):
+                    yield fault
                     return
                 yield _member(info)
             end = tar.offset
-    except (tarfile.TarError, OSError, ValueError) as error:
+    # IndexError: the table of a sparse file that is cut off. RecursionError: a thousand long names for one member, each of which
+    # tarfile reads within the one before.
+    except (tarfile.TarError, OSError, ValueError, OverflowError, IndexError, RecursionError) as error:
         yield TarFault("broken_tar", f"it cannot be read as a tar: {error}")
         return
     # A damaged header looks like the end to tarfile; a true end is a block of zeros.
     if os.pread(file.fileno(), tarfile.BLOCKSIZE, end) != bytes(tarfile.BLOCKSIZE):
         where = f"at byte {end} of {num_bytes}"
         yield TarFault("broken_tar", f"{where} is neither a member nor the tar's end: it is damaged or cut off")
+
+
+class _Bounded:
+    """An open tar of which no header is read that cannot be one: tarfile asks for as many bytes as a name is said to have."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._read, self.seek, self.tell = file.read, file.seek, file.tell
+
+    def read(self, size: int) -> bytes:
+        """The next bytes.
+
+        Raises:
+            tarfile.ReadError: there are too many, or fewer than none.
+        """
+        if not 0 <= size <= _LARGEST_HEADER:
+            raise tarfile.ReadError(f"a header of {size} bytes")
+        return self._read(size)
+
+
+def _fault(info: tarfile.TarInfo, end: int, num_bytes: int) -> TarFault | None:
+    """What is wrong with where a member lies. The next header is sought at `end`: before the member, it is found for ever."""
+    if info.size < 0 or end < info.offset_data:
+        return TarFault("broken_tar", f"'{printable(info.name)}' has {info.size} bytes as its header says: it is damaged")
+    # Links and folders have no bytes whatever their size, and of a sparse file fewer lie in the tar.
+    if min(end, info.offset_data + info.size) > num_bytes:
+        return TarFault("broken_tar", f"'{printable(info.name)}' ends behind the tar's {num_bytes} bytes: it was cut off")
+    return None
 
 
 def _member(info: tarfile.TarInfo) -> Member:

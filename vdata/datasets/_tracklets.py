@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import pyarrow as pa
 
+from vdata.config import check
+from vdata.datasets import Classes
 from vdata.datasets._files import image_names
-from vdata.datasets._layout import fail_layout
-from vdata.records import Column, Skipped, Video
+from vdata.datasets._layout import check_split, fail_layout, names_by_index, path_id
+from vdata.records import Column, Skipped, Video, readable
 
-__all__ = ["FRAME_RATE", "PERSON_COLUMNS", "CameraFolders", "Fold", "one_clip", "person_labels"]
+__all__ = ["FRAME_RATE", "PERSON_COLUMNS", "CameraFolders", "Fold", "FoldConfig", "PeopleInFolds", "one_clip", "person_labels"]
 
 FRAME_RATE = Fraction(25)
 """Images a second of a tracklet. Source: our own; no owner says one, and detectors and trackers have left frames out."""
@@ -24,6 +26,7 @@ PERSON_COLUMNS = (
     Column("pid", pa.int32(), "The person, as the owners number people; 0 in MARS is a distractor, of which there are many."),
     Column("camid", pa.int32(), "The camera, counted from 0."),
 )
+_NUM_FOLDS = 10
 _NUMBER = re.compile(r"(\d{1,9})$")
 """Nine digits at most: the column is int32."""
 
@@ -40,6 +43,20 @@ def person_labels(train: Iterable[str], test: Iterable[str]) -> dict[str, int]:
     """
     ordered = [person for people in (train, test) for person in sorted(set(people), key=os.fsencode)]
     return {person: label for label, person in enumerate(ordered)}
+
+
+@dataclass(frozen=True)
+class FoldConfig:
+    """Which of ten folds is built; the base of a dataset's own."""
+
+    dataset: ClassVar[str]
+
+    fold: int = 0
+    """0 to 9, in the order of the published file; `Video.splits` names the lists of all folds."""
+
+    def __post_init__(self) -> None:
+        """Checks the fold."""
+        check(0 <= self.fold < _NUM_FOLDS, f"{self.dataset}.fold", self.fold, f"must be in [0, {_NUM_FOLDS - 1}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +110,9 @@ class CameraFolders:
         people = fold.train if split == "train" else fold.test
         labels, lists = fold.labels, _memberships(folds)
         found = [
-            self._tracklet(Video(self._id(person, camera), "", split, lists[person], labels[person], label_name=person), camera)
+            self._tracklet(
+                Video(self._place(person, camera), "", split, lists[person], labels[person], label_name=person), camera
+            )
             for person in people
             for camera in range(len(self.cameras))
         ]
@@ -101,29 +120,72 @@ class CameraFolders:
             fail_layout(self.dataset, f"images of the {len(people)} people of {split}", self.root / self.base, self.expected)
         return found
 
-    def _id(self, person: str, camera: int) -> str:
+    def _place(self, person: str, camera: int) -> str:
         """The path below `base`."""
         parts = (person, self.cameras[camera]) if self.person_first else (self.cameras[camera], person)
         return "/".join(parts)
 
     def _tracklet(self, person: Video, camera: int) -> Video | Skipped:
-        """The tracklet that one camera has of a person, who is given as a video without frames."""
-        folder = f"{self.base}{person.video_id}"
+        """The tracklet that one camera has of a person, who is given as a video without frames whose id is its place."""
+        folder, video_id = f"{self.base}{person.video_id}", path_id(person.video_id)
         names = image_names(self.root / folder)
         if not names:
-            return Skipped(folder, "missing", f"{person.split} has the person, no image is in the folder", person.video_id)
+            return Skipped(readable(folder), "missing", f"{person.split} has the person, no image is in the folder", video_id)
         role = () if person.split == "train" else ("gallery",) if camera else ("query",)
         return Video(
-            person.video_id,
+            video_id,
             folder,
             person.split,
             (*person.splits, *role),
             person.label,
-            label_name=person.label_name,
+            label_name=path_id(person.label_name),
             facts={"pid": person_number(person.label_name), "camid": camera},
             frames=tuple(f"{folder}/{name}" for name in names),
             frame_rate=FRAME_RATE,
         )
+
+
+class PeopleInFolds:
+    """Tracklets of two cameras, of people who are divided in ten ways; the base of a dataset, which says where both are."""
+
+    name: ClassVar[str]
+    splits: ClassVar[tuple[str, ...]] = ("train", "test")
+    columns: ClassVar[tuple[Column, ...]] = PERSON_COLUMNS
+    build_settings: ClassVar[dict[str, Any]] = one_clip(short_side=64)
+    extract: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, config: FoldConfig) -> None:
+        self.config = config
+
+    def folds(self, root: Path) -> list[Fold]:
+        """All divisions; the config's is among them."""
+        raise NotImplementedError
+
+    def cameras(self, root: Path) -> CameraFolders:
+        """The folders of the cameras."""
+        raise NotImplementedError
+
+    def prepare(self, root: Path) -> None:
+        """Nothing to make.
+
+        Raises:
+            ConfigError: the root has no split file or no folder of a camera, or the file lacks the fold.
+        """
+        self.folds(root)
+        self.cameras(root)
+
+    def videos(self, root: Path, split: str) -> Iterator[Video | Skipped]:
+        """Both tracklets of every person of the split; an empty folder is Skipped with reason `missing`.
+
+        Raises:
+            ConfigError: the layout is not as published, or no person of the split has an image.
+        """
+        check_split(self.name, split, self.splits)
+        yield from self.cameras(root).videos(self.folds(root), self.config.fold, split)
+
+    def classes(self, root: Path) -> Classes:
+        """`label`: the fold's train people, then its test people."""
+        return {"label": names_by_index(self.folds(root)[self.config.fold].labels)}
 
 
 def person_number(folder: str) -> int:

@@ -1,9 +1,7 @@
-"""What TVQA and TVQA+ share: clips with their questions, subtitles in three published forms, and pictures wherever they lie."""
+"""What TVQA and TVQA+ share: files of questions, clips with theirs, and pictures wherever they lie."""
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,19 +9,19 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import pyarrow as pa
 
-from vdata.datasets._files import fail_file, image_names, read_json, read_lines
-from vdata.datasets._layout import fail_layout, file_named, is_media
-from vdata.errors import MediaError
+from vdata.datasets._files import fail_file, image_names
+from vdata.datasets._layout import check_root, check_split, entries_in, fail_layout, file_named, is_folder, is_media
+from vdata.datasets._tv_subtitles import Subtitles
 from vdata.media.questions import read_questions
-from vdata.media.subtitles import LARGEST_BYTES, parse_subtitles
 from vdata.media.text_codec import Question
 from vdata.records import Column, Skipped, Video
 
-__all__ = ["COLUMNS", "FRAME_RATE", "Clip", "Clips", "plain_question", "read_clips", "splits_naming"]
+__all__ = ["COLUMNS", "FRAME_RATE", "Clip", "Clips", "Frames", "OfQuestions", "plain_question", "read_clips", "splits_naming"]
 
 FRAME_RATE = Fraction(3)
 """Published frames a second; frame n, counted from 1, is at (n - 1) / 3 s. Source: data/README.md of jayleicn/TVQA."""
@@ -31,14 +29,65 @@ FRAME_RATE = Fraction(3)
 COLUMNS = (
     Column("num_untimed", pa.int32(), "Questions without a usable span: NaN-NaN, or one that does not end after its start."),
     Column("subtitles_from", pa.string(), "Which published form the subtitles are from: srt, jsonl or json; empty for none."),
+    Column(
+        "num_absent", pa.int32(), "Frames that are not there; the one before stands for each, so that all others keep their time."
+    ),
 )
 
 _CLIP = re.compile(r"_seg\d+_clip_\d+$")
 _DEPTH = 5
 """Folders between the root and a clip: frames_hq/bbt_frames is two, and people put more around them."""
-_ENCODING = "cp1252"
-"""Of .srt files that are no UTF-8: ISO-8859-1 as the owners read them, with the quotes that Windows puts among its controls."""
+_FRAME = re.compile(r"(?<![0-9])([0-9]{1,9})\.[A-Za-z]+$")
+"""The number at the end of an image's name."""
+_MOST_ABSENT = 0.5
+"""The share of a clip's frames that may be absent. Source: our own choice."""
 _VID_NAME = re.compile(rb'"vid_name"\s*:\s*"([^"\\]*)"')
+
+
+class OfQuestions:
+    """Clips that files of questions name, one file a split; the base of a dataset, which says how they are called."""
+
+    name: ClassVar[str]
+    expected: ClassVar[str]
+    """The layout, for messages."""
+    folders: ClassVar[tuple[str, ...]]
+    files: ClassVar[Mapping[str, tuple[str, ...]]]
+    """What each split's file may be called."""
+
+    # A question is asked about the whole clip, and its span is to be found in it.
+    build_settings: ClassVar[dict[str, Any]] = {"clip": {"seconds": 1e9}}
+
+    def prepare(self, root: Path) -> None:
+        """Nothing to make.
+
+        Raises:
+            ConfigError: the root has no questions of any split.
+        """
+        check_root(self.name, root, self.expected)
+        if not self.found(root):
+            fail_layout(self.name, " or ".join(names[0] for names in self.files.values()), root, self.expected)
+
+    def splits_in(self, root: Path) -> tuple[str, ...]:
+        """The splits whose questions are there."""
+        return tuple(self.found(root))
+
+    def found(self, root: Path) -> dict[str, Path]:
+        """The files of questions that are there, by split."""
+        places = {split: file_named(root, self.folders, names) for split, names in self.files.items()}
+        return {split: path for split, path in places.items() if path}
+
+    def opened(self, root: Path, split: str) -> dict[str, Path]:
+        """As found; that of `split` is there.
+
+        Raises:
+            ConfigError: the dataset has no such split, or its questions are absent.
+        """
+        check_split(self.name, split, tuple(self.files))
+        self.prepare(root)
+        files = self.found(root)
+        if split not in files:
+            fail_layout(self.name, self.files[split][0], root, self.expected)
+        return files
 
 
 @dataclass(slots=True)
@@ -96,6 +145,37 @@ def splits_naming(files: Mapping[str, Path]) -> dict[str, tuple[str, ...]]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """The images of a clip: frame n, counted from 1, is the one whose name ends in n, as questions and boxes count."""
+
+    names: tuple[str, ...] = ()
+    """Of frames 1, 2, 3 ...; where one is absent, that of the frame before, or at the start of the first that is there."""
+    num_absent: int = 0
+    fault: str = ""
+    """Why the images cannot be put in order; empty where they are."""
+
+    @classmethod
+    def of(cls, images: Iterable[str]) -> Frames:
+        """The frames among the images of a folder; those without a number are none."""
+        by_number: dict[int, str] = {}
+        for name in images:
+            if match := _FRAME.search(name):
+                number = int(match[1])
+                if number in by_number:
+                    return cls(fault=f"'{by_number[number]}' and '{name}' are both frame {number}")
+                by_number[number] = name
+        if not by_number or 0 in by_number:
+            found = f"there is '{by_number[0]}'" if by_number else "no image's name ends in a number"
+            return cls(fault=f"frames count from 1, as 00001.jpg; {found}: name them as the owners do")
+        numbers = sorted(by_number)
+        absent = numbers[-1] - len(numbers)
+        if absent > _MOST_ABSENT * numbers[-1]:
+            return cls(fault=f"of its frames 1 to {numbers[-1]} only {len(numbers)} are there")
+        before = np.searchsorted(numbers, np.arange(1, numbers[-1] + 1), side="right") - 1
+        return cls(tuple(by_number[numbers[place]] for place in np.maximum(before, 0).tolist()), absent)
+
+
 @dataclass(frozen=True)
 class Clips:
     """The clips below one root."""
@@ -106,131 +186,69 @@ class Clips:
     """The layout, for messages."""
 
     def entries(self, asked: Mapping[str, Clip], split: str) -> Iterator[tuple[Clip, Video | Skipped]]:
-        """A Video of every clip, without class and boxes, or Skipped with reason `missing`; and each repeated question, Skipped.
+        """A Video of every clip, without class and boxes, or Skipped; and each repeated question, Skipped.
+
+        Reasons: `missing`, and `bad_frames` for a folder whose frames cannot be told by their names, or lack too many.
 
         Raises:
             ConfigError: the pictures of not one clip are there.
         """
-        if not any(name in self._places for name in asked):
-            first = next(iter(asked))
-            looked_for = (
-                f"the {len(asked)} clips of the {split} questions, such as the folder {first}/ with frames or {first}.mp4,"
-            )
-            fail_layout(self.dataset, looked_for, self.root, self.expected)
+        found = {name: self._entry(name, clip, split) for name, clip in asked.items()}
+        if not any(isinstance(entry, Video) for entry in found.values()):
+            first = next(iter(found.values()))
+            clips = f"the {len(asked)} clips of the {split} questions"
+            such = f"such as the folder {first.video_id}/ with frames from 00001.jpg on or {first.video_id}.mp4"
+            why = f" ({first.message})" if isinstance(first, Skipped) and first.reason == "bad_frames" else ""
+            fail_layout(self.dataset, f"{clips}, {such}{why},", self.root, self.expected)
         for name, clip in asked.items():
-            yield clip, self._entry(name, clip, split)
+            yield clip, found[name]
             for question in clip.repeated:
                 yield clip, Skipped(name, "listed_twice", f"the {split} questions have {question} more than once", name)
 
     def _entry(self, name: str, clip: Clip, split: str) -> Video | Skipped:
-        place, is_folder = self._places.get(name, ("", False))
-        frames = tuple(f"{place}/{image}" for image in image_names(self.root / place)) if is_folder else ()
-        if not place or (is_folder and not frames):
-            found = f"'{place}' holds no image" if place else f"no folder '{name}' and no file '{name}.*' is there"
-            return Skipped(name, "missing", f"the {split} questions name it, {found}", name)
+        place, has_frames = self._places.get(name, ("", False))
+        if not place:
+            told = f"the {split} questions name it, no folder '{name}' and no file '{name}.*' is there"
+            return Skipped(name, "missing", told, name)
+        images = image_names(self.root / place) if has_frames else []
+        if has_frames and not images:
+            return Skipped(name, "missing", f"the {split} questions name it, '{place}' holds no image", name)
+        frames = Frames.of(images) if has_frames else Frames()
+        if frames.fault:
+            return Skipped(place, "bad_frames", frames.fault, name)
         subtitles, form = self._subtitles.of(name)
-        text: dict[str, Any] = {"questions": clip.questions}
-        if subtitles:
-            text["subtitles"] = subtitles
-        facts: dict[str, int | float | str] = {"num_untimed": clip.num_untimed, "subtitles_from": form}
-        rate = FRAME_RATE if is_folder else Fraction(0)
-        return Video(name, place, split, facts=facts, text=text, frames=frames, frame_rate=rate)
+        return Video(
+            name,
+            place,
+            split,
+            facts={"num_untimed": clip.num_untimed, "subtitles_from": form, "num_absent": frames.num_absent},
+            text={"questions": clip.questions} | ({"subtitles": subtitles} if subtitles else {}),
+            frames=tuple(f"{place}/{image}" for image in frames.names),
+            frame_rate=FRAME_RATE if has_frames else Fraction(0),
+        )
 
     @cached_property
-    def _subtitles(self) -> _Subtitles:
-        return _Subtitles(self.dataset, self.root)
+    def _subtitles(self) -> Subtitles:
+        return Subtitles(self.dataset, self.root)
 
     @cached_property
     def _places(self) -> dict[str, tuple[str, bool]]:
         """Path and whether it is a folder of frames, by vid_name. A video file goes before frames: it has all of them."""
         found: dict[str, tuple[str, bool]] = {}
-        for name, place, is_folder in sorted(_pictures(self.root, "", _DEPTH), key=lambda item: os.fsencode(item[1])):
-            if name not in found or (found[name][1] and not is_folder):
-                found[name] = place, is_folder
+        for name, place, has_entries in sorted(_pictures(self.root, "", _DEPTH), key=lambda item: os.fsencode(item[1])):
+            if name not in found or (found[name][1] and not has_entries):
+                found[name] = place, has_entries
         return found
 
 
 def _pictures(root: Path, folder: str, depth: int) -> Iterator[tuple[str, str, bool]]:
     """vid_name, path and whether it is a folder, of everything that is named as a clip. No clip's folder is opened."""
-    for name, is_folder in _entries(root / folder):
+    for entry in entries_in(root / folder):
+        name, has_entries = entry.name, is_folder(entry)
         place = f"{folder}/{name}" if folder else name
-        stem = name if is_folder else os.path.splitext(name)[0]  # noqa: PTH122 - 22,000 names
+        stem = name if has_entries else os.path.splitext(name)[0]  # noqa: PTH122 - 22,000 names
         if _CLIP.search(stem):
-            if is_folder or is_media(name):
-                yield stem, place, is_folder
-        elif is_folder and depth:
+            if has_entries or is_media(name):
+                yield stem, place, has_entries
+        elif has_entries and depth:
             yield from _pictures(root, place, depth - 1)
-
-
-def _entries(folder: Path) -> list[tuple[str, bool]]:
-    """Names in a folder, and which are folders; none where it may not be read, as lost+found."""
-    try:
-        with os.scandir(folder) as entries:
-            return [(entry.name, entry.is_dir()) for entry in entries]
-    except OSError:
-        return []
-
-
-class _Subtitles:
-    """The subtitles of clips: of several forms the one that has kept most."""
-
-    def __init__(self, dataset: str, root: Path) -> None:
-        self._dataset, self._root = dataset, root
-        self._folder = root / "tvqa_subtitles"
-        self._srt = frozenset(path.name for path in self._folder.iterdir()) if self._folder.is_dir() else frozenset[str]()
-
-    def of(self, name: str) -> tuple[list[dict[str, Any]], str]:
-        """The cues of a clip as text_codec takes them, and which form they are from: empty where none can be read."""
-        if f"{name}.srt" in self._srt and (cues := self._parsed(self._folder / f"{name}.srt")):
-            return cues, "srt"
-        if cues := _cues(self._jsonl.get(name, ())):
-            return cues, "jsonl"
-        if cues := _cues(_with_ends(self._json.get(name, {}))):
-            return cues, "json"
-        return [], ""
-
-    def _parsed(self, path: Path) -> list[dict[str, Any]]:
-        try:
-            with path.open("rb") as file:
-                found = parse_subtitles(file.read(LARGEST_BYTES), _ENCODING)
-        except (OSError, MediaError):
-            return []
-        return [{"start": cue.start, "end": cue.end, "text": cue.text} for cue in found]
-
-    @cached_property
-    def _jsonl(self) -> dict[str, Any]:
-        """TVR's file; read only where a clip has no .srt."""
-        path = file_named(self._root, (".", "tvqa_subtitles"), ("tvqa_preprocessed_subtitles.jsonl",))
-        rows = (json.loads(line) for line in read_lines(self._dataset, path)) if path else ()
-        try:
-            return {row["vid_name"]: list(row["sub"]) for row in rows}
-        except (ValueError, KeyError, TypeError) as error:
-            rule = "every line must be an object with vid_name and sub: take the published file"
-            fail_file(self._dataset, path or self._root, error, rule)
-
-    @cached_property
-    def _json(self) -> dict[str, Any]:
-        """TVQA+'s file."""
-        path = file_named(self._root, (".", "tvqa_plus_subtitles"), ("tvqa_plus_subtitles.json",))
-        found = read_json(self._dataset, path, dict) if path else {}
-        return {name: clip for name, clip in found.items() if isinstance(clip, dict)}
-
-
-def _with_ends(clip: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The cues of TVQA+'s form, in which only starts are known: `sub_text` "one <eos> two", `sub_time` [start, start]."""
-    texts, starts = str(clip.get("sub_text", "")).split(" <eos> "), clip.get("sub_time")
-    for text, start in zip(texts, starts if isinstance(starts, list) else (), strict=False):
-        yield {"text": text, "start": start, "end": start}
-
-
-def _cues(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The cues in plain values; those without text or with times that are no numbers are left out."""
-    cues = []
-    for row in rows:
-        try:
-            start, end, text = float(row["start"]), float(row["end"]), str(row["text"]).strip()
-        except (KeyError, ValueError, TypeError):
-            continue
-        if text and math.isfinite(start) and math.isfinite(end):
-            cues.append({"start": start, "end": max(start, end), "text": text})
-    return cues

@@ -23,7 +23,7 @@ import pyarrow as pa
 from vdata.config import check
 from vdata.datasets import DATASETS, About, Classes
 from vdata.datasets._files import fail_file, read_csv
-from vdata.datasets._layout import check_root, check_split, fail_layout, file_named, index_videos
+from vdata.datasets._layout import MAX_INDEX, check_root, check_split, fail_layout, file_named, index_videos
 from vdata.errors import ConfigError
 from vdata.records import Column, Skipped, Video, readable
 
@@ -40,6 +40,7 @@ _EXPECTED = (
 )
 _LIST_FOLDERS = (".", "csv", "annotations")
 _SPOILED = "#NAME?"
+_INDEX = re.compile(r"[0-9]{1,7}")
 _ID = re.compile(r"[A-Za-z0-9_-]{11}")
 _SPAN = re.compile(r"_([0-9]+(?:\.[0-9]+)?)(?:[_-]([0-9]+(?:\.[0-9]+)?))?")
 _ID_LENGTH = 11
@@ -166,8 +167,8 @@ def _class_path(root: Path) -> Path:
 def _class_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Index and row of each class."""
     for number, row in enumerate(read_csv("audioset", path, ("index", "mid", "display_name")), start=2):
-        if not row["index"].isdecimal():
-            fail_file("audioset", path, f"the index '{row['index']}'", "it must be a number from 0", number)
+        if not _INDEX.fullmatch(row["index"]) or int(row["index"]) > MAX_INDEX:
+            fail_file("audioset", path, f"the index '{row['index']}'", f"it must be a number from 0 to {MAX_INDEX}", number)
         yield int(row["index"]), row
 
 
@@ -177,10 +178,14 @@ def _video_folders(root: Path, split: str) -> list[str]:
 
 
 def _files(root: Path, folders: Sequence[str]) -> Mapping[str, list[str]]:
-    """Paths of the videos below the root by their first eleven characters, YouTube's id, in the folders' order."""
+    """Paths of the videos below the root by their first eleven characters, YouTube's id, byte-sorted."""
     found: dict[str, list[str]] = {}
     for stem, sources in index_videos(root, folders).items():
         found.setdefault(stem[:_ID_LENGTH], []).extend(sources)
+    for sources in found.values():
+        if len(sources) > 1:
+            # The order of a folder's entries is the disk's: of files that say the same the first is taken, everywhere the same.
+            sources.sort(key=os.fsencode)
     return found
 
 
@@ -228,8 +233,8 @@ class _Labels:
             mids = [mid.strip() for mid in labels.split(",") if mid.strip()]
             unknown = [mid for mid in mids if mid not in self._index]
             if unknown:
-                rule = f"is none of the {len(self._index)} classes of '{self._class_path}': take both files from one source"
-                fail_file("audioset", self._path, f"the class '{unknown[0]}', which {rule}", "", number)
+                rule = f"which is none of the {len(self._index)} classes of '{self._class_path}': take both files from one source"
+                fail_file("audioset", self._path, f"the class '{unknown[0]}'", rule, number)
             self._known[labels] = tuple(self._index[mid] for mid in mids)
         return self._known[labels]
 
@@ -254,12 +259,12 @@ def _read_list(path: Path) -> Iterator[tuple[int, _Row | tuple[str, str, str]]]:
 
 
 def _parsed(path: Path, number: int, line: str) -> _Row | tuple[str, str, str]:
-    cells = next(csv.reader([line], skipinitialspace=True), [])
     try:
+        cells = next(csv.reader([line], skipinitialspace=True), [])
         youtube_id, start, end, labels = cells
         row = _Row(youtube_id, float(start), float(end), labels)
         if _ID.fullmatch(youtube_id) and 0 <= row.start < row.end < math.inf:
             return row
-    except ValueError:
+    except (ValueError, csv.Error):  # csv.Error: a cell of over 131,072 characters, as an open quote makes
         pass
     return readable(f"{path.name}:{number}"), "bad_row", f"line {number} is not 'ID, START, END, \"CLASS,...\"' with START < END"

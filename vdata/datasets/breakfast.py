@@ -16,11 +16,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import pyarrow as pa
 
 from vdata.datasets import DATASETS, About
+from vdata.datasets._layout import names_in
 from vdata.datasets._segmentation import LAYOUT, Described, Segmentation
 from vdata.records import Column
 
@@ -47,6 +48,7 @@ class Breakfast(Segmentation):
         *("pancake", "salat", "sandwich", "scrambledegg", "tea"),
     )
     video_folders: ClassVar[tuple[str, ...]] = ("BreakfastII_15fps_qvga_sync", "videos")
+    flat_axes: ClassVar[Literal["TD", "DT"]] = "DT"
     columns: ClassVar[tuple[Column, ...]] = (
         *Segmentation.columns,
         Column("person", pa.string(), "Who is filmed, as `P03`."),
@@ -64,7 +66,7 @@ class Breakfast(Segmentation):
     def film_folders(self, root: Path) -> Sequence[str]:
         """The flat folder, and the folders of the persons."""
         top = next((name for name in ("BreakfastII_15fps_qvga_sync", "") if (root / name).is_dir()), "")
-        persons = sorted(path.name for path in (root / top).iterdir() if _PERSON.fullmatch(path.name))
+        persons = sorted(name for name in names_in(root / top) if _PERSON.fullmatch(name))
         return [*super().film_folders(root), *(f"{top}/{name}" if top else name for name in persons)]
 
     def film_name(self, source: str) -> str:

@@ -20,6 +20,7 @@ from typing import ClassVar, Literal
 from vdata.config import check
 from vdata.datasets import DATASETS, About
 from vdata.datasets._files import fail_file, read_text
+from vdata.datasets._rows import cell_text
 from vdata.datasets._tables import BadRow, Cells, TableConfig, VideoTable
 
 __all__ = ["CsvConfig", "CsvTable"]
@@ -29,6 +30,10 @@ _LAYOUT = """ROOT is a table with a header line, .csv or .tsv, or a folder that 
   clips/a.mp4,,,archery,a man draws a bow,train,
 """
 _DELIMITERS = (",", ";", "\t", "|")
+_WAY_OUT = (
+    "mend its quotes, or --set csv.quotes=false where they are plain text; "
+    f"cells of more than {csv.field_size_limit()} characters are read from jsonl or parquet"
+)
 
 
 @dataclass(frozen=True)
@@ -42,9 +47,10 @@ class CsvConfig(TableConfig):
     """Whether cells may stand in double quotes, as spreadsheets and pandas write those with delimiters in them."""
 
     def __post_init__(self) -> None:
-        """Checks the delimiter."""
+        """Checks delimiter and encoding."""
         object.__setattr__(self, "delimiter", "\t" if self.delimiter == "tab" else self.delimiter)
         check(len(self.delimiter) < 2, "csv.delimiter", self.delimiter, "must be one character")  # noqa: PLR2004 - 0 or 1
+        check(_is_text_encoding(self.encoding), "csv.encoding", self.encoding, "must be one that Python reads text in, as cp1252")
 
 
 @DATASETS.add("csv")
@@ -79,14 +85,13 @@ class CsvTable(VideoTable):
         delimiter = self._csv.delimiter or self._delimiter(path, text)
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=True)
         try:
-            header = [name.strip() for name in next(reader, [])]
+            header = [cell_text(name) for name in next(reader, [])]
             twice = [name for name in header if name and header.count(name) > 1]
             if twice:
                 fail_file("csv", path, f"the column '{twice[0]}' twice", "each must have a name of its own", 1)
             yield from ((reader.line_num, _cells(header, row)) for row in reader if any(row))
         except csv.Error as error:
-            way_out = "mend its quotes, or --set csv.quotes=false where they are plain text"
-            fail_file("csv", path, str(error), way_out, reader.line_num)
+            fail_file("csv", path, str(error), _WAY_OUT, reader.line_num)
 
     def _delimiter(self, path: Path, text: str) -> str:
         """The delimiter with which the header has the column of paths.
@@ -96,10 +101,25 @@ class CsvTable(VideoTable):
         if path.suffix.lower() == ".tsv":
             return "\t"
         for delimiter in _DELIMITERS:
-            header = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
-            if {name.strip() for name in header} & set(self.config.columns.path):
+            if _header(text, delimiter) & set(self.config.columns.path):
                 return delimiter
         return ","
+
+
+def _header(text: str, delimiter: str) -> set[str]:
+    """The names that the first line has with a delimiter; none where it cannot be read: the table's own reader says why."""
+    try:
+        return {name.strip() for name in next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])}
+    except csv.Error:
+        return set()
+
+
+def _is_text_encoding(name: str) -> bool:
+    try:
+        "a".encode(name)
+    except (LookupError, ValueError):  # ValueError: a name with a null byte
+        return False
+    return True
 
 
 def _cells(header: list[str], row: list[str]) -> Cells | BadRow:

@@ -119,7 +119,12 @@ def _vocabulary(root: Path) -> tuple[str, ...]:
 def _is_good(entry: object, names: Sequence[str]) -> bool:
     if not isinstance(entry, dict) or not isinstance(entry.get("vid_name"), str):
         return False
-    return isinstance(entry.get("label"), int) and 0 <= entry["label"] < len(names)
+    return _is_count(entry.get("label")) and entry["label"] < len(names)
+
+
+def _is_count(value: object) -> bool:
+    """Whether it is a whole number that a column of int32 holds; JSON's true is none, though Python takes it for 1."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
 
 
 def _video(
@@ -130,5 +135,5 @@ def _video(
         return Skipped(f"{name}.mp4", "listed_twice", f"the {split} list names it more than once", name)
     if name not in files:
         return Skipped(f"{name}.mp4", "missing", f"the {split} list names it, no file '{name}.*' is there", name)
-    frames = {key: entry[key] for key in ("start_frame", "end_frame") if isinstance(entry.get(key), int)}
+    frames = {key: entry[key] for key in ("start_frame", "end_frame") if _is_count(entry.get(key))}
     return Video(name, files[name][0], split, (split,), label, label_name=names[label], facts=frames)

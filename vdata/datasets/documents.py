@@ -1,7 +1,8 @@
 """Text documents, as those of OpenWebText or WikiText-103 on which DeCLUTR is trained: one a line, or one a file.
 
 Your own, in UTF-8; the published dumps are packed in other ways: unpack them, and write one document a line as the scripts of
-JohnGiorgi/DeCLUTR do. Each document becomes a row without pictures, its text in the member `text`, at most 1 MiB of it.
+JohnGiorgi/DeCLUTR do. Each document becomes a row without pictures, its text in the member `text`, at most 1 MiB of it. One that
+is not UTF-8 is read as `text.encoding` (cp1252), and its row says so in `text_problem`.
 
 DeCLUTR needs documents of 2,048 words (2 anchors x 512 tokens x 2): `--set documents.min_words=2048` leaves shorter ones out. The
 subtitles of videos are its other source of text, and need nothing of this: they are in the member `text` of their clips.
@@ -14,15 +15,16 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, ClassVar, Literal
 
 from vdata.config import check
 from vdata.datasets import DATASETS, About, Classes
 from vdata.datasets._files import fail_file
-from vdata.datasets._layout import check_split, fail_layout, label_indices, path_id
+from vdata.datasets._layout import check_split, entries_in, fail_layout, is_file, label_indices, path_id
 from vdata.errors import ConfigError, MediaError
 from vdata.media.document import LARGEST_DOCUMENT, is_json_lines, read_document
 from vdata.records import Column, Skipped, Video, readable
@@ -40,10 +42,13 @@ _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NOTHING: Mapping[str, Any] = {}
 """Shared: an empty dict of its own for each of a million documents takes 128 MB."""
+_MOST_TOLD = 100
+"""Documents of a file that are left out and told one by one, of a reason; those behind are one entry with their number."""
+_HEAD = 4096
+"""Bytes of a file that are read to know that it has a word."""
 _WHY = {
-    "short": "have fewer words than documents.min_words asks for",
-    "too_large": f"have more than {LARGEST_DOCUMENT} bytes, the most that is stored of one",
-    "bad_json": "are no object with the string `text`",
+    "too_large": f"larger than {LARGEST_DOCUMENT} bytes, the most that is stored of one document",
+    "bad_json": "no JSON object with the string `text`",
 }
 
 
@@ -66,8 +71,10 @@ class Documents:
     """Documents without splits; those of each file in their order, files byte-sorted by path.
 
     The id is the path, and for one of many the number of its line, from 1, behind a colon. The class is the folder, as in
-    `folder`. Blank lines are none. What is left out is one Skipped a file and reason: `short`, `too_large`, `bad_json`, with how
-    many of how many. Links to folders are not followed.
+    `folder`. Blank lines are none. A document that is left out is a Skipped with the number of its line, `too_large` or
+    `bad_json`; those behind the first hundred of a file and reason are one, with their number. Documents that are `short`, of no
+    word or of fewer than `documents.min_words`, are one Skipped a file that says how many of how many, and so count as one in the
+    sums of a build: it may be nine of ten. Links to folders are not followed.
 
     A million lines are listed, planned and saved with 0.73 GB in 24 s of one core (November 2026): build what is ten times that
     in parts.
@@ -134,19 +141,19 @@ def _sources(root: Path) -> tuple[list[str], list[Skipped]]:
     found, skipped, folders = list[str](), list[Skipped](), [""]
     while folders:
         folder = folders.pop()
-        try:
-            with os.scandir(root / folder) as entries:
-                for entry in entries:
-                    source = f"{folder}/{entry.name}" if folder else entry.name
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(source)
-                    elif fault := _not_listed(entry):
-                        skipped.append(Skipped(readable(source), *fault))
-                    else:
-                        found.append(source)
-        except OSError as error:
-            skipped.append(Skipped(readable(folder), "unreadable", f"the folder cannot be listed: {error.strerror}"))
+        for entry in entries_in(root / folder, on_error=partial(_skip_unreadable, skipped, folder)):
+            source = f"{folder}/{entry.name}" if folder else entry.name
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(source)
+            elif fault := _not_listed(entry):
+                skipped.append(Skipped(readable(source), *fault))
+            else:
+                found.append(source)
     return sorted(found, key=os.fsencode), sorted(skipped, key=lambda entry: entry.source)
+
+
+def _skip_unreadable(skipped: list[Skipped], folder: str, error: OSError) -> None:
+    skipped.append(Skipped(readable(folder), "unreadable", f"the folder cannot be listed: {error.strerror}"))
 
 
 def _not_listed(entry: os.DirEntry[str]) -> tuple[str, str] | None:
@@ -154,7 +161,7 @@ def _not_listed(entry: os.DirEntry[str]) -> tuple[str, str] | None:
     if not _is_text(entry.name):
         return "not_text", "neither .txt nor .jsonl; unpack it if it is packed"
     # Opening a FIFO would wait for its writer.
-    return None if entry.is_file() else ("not_regular", "no regular file, or a link that leads to none")
+    return None if is_file(entry) else ("not_regular", "no regular file, or a link that leads to none")
 
 
 @dataclass
@@ -170,11 +177,18 @@ class _File:
     """How many documents are left out, by reason."""
 
     def whole(self) -> Iterator[Video | Skipped]:
-        """The file as one document."""
-        if self.config.min_words and len(self.path.read_bytes().split()) < self.config.min_words:
-            yield Skipped(readable(self.source), "short", f"1 of 1 documents {_WHY['short']}")
-        else:
-            yield self._video(path_id(self.source), None)
+        """The file as one document.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        with self.path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size > LARGEST_DOCUMENT:
+                yield Skipped(readable(self.source), "too_large", f"the file is {_WHY['too_large']}")
+                return
+            data = file.read(-1 if self.config.min_words > 1 else _HEAD).removeprefix(_BYTE_ORDER_MARK)
+            words = (data if data.strip() else file.read()).split()
+        yield self._short(1) if self._is_short(words) else self._video(path_id(self.source), None)
 
     def lines(self) -> Iterator[Video | Skipped]:
         """Every line that is a document, and what was left out.
@@ -189,16 +203,37 @@ class _File:
                 fail_file("documents", self.path, "UTF-16", "it must be UTF-8: convert it with `iconv -f UTF-16 -t UTF-8`")
             for number, offset, line in _numbered(file):
                 if reason := self._fault(line):
-                    self.counts[reason] += 1
                     first_bad = first_bad or (number if reason == "bad_json" else 0)
-                    continue
-                kept += 1
-                yield self._video(f"{stem}:{number}", (offset, len(line)))
+                    yield from self._left_out(reason, number)
+                else:
+                    kept += 1
+                    yield self._video(f"{stem}:{number}", (offset, len(line)))
         if first_bad and not kept:
             fail_file("documents", self.path, "no object", 'each line must be an object {"text": "..."}', first_bad)
-        total = kept + self.counts.total()
-        for reason, count in sorted(self.counts.items()):
-            yield Skipped(readable(self.source), reason, f"{count} of {total} documents {_WHY[reason]}")
+        yield from self._untold(kept + self.counts.total())
+
+    def _left_out(self, reason: str, number: int) -> Iterator[Skipped]:
+        """Counts a line, and tells it if that is not left to `_untold`."""
+        self.counts[reason] += 1
+        if reason in _WHY and self.counts[reason] <= _MOST_TOLD:
+            message = f"line {number} is {_WHY[reason]}"
+            yield Skipped(readable(self.source), reason, message, f"{path_id(self.source)}:{number}")
+
+    def _untold(self, total: int) -> Iterator[Skipped]:
+        """One for all that were left out and not told one by one, for each reason."""
+        for reason, why in _WHY.items():
+            if (more := self.counts[reason] - _MOST_TOLD) > 0:
+                yield Skipped(readable(self.source), reason, f"{more} more of {total} documents are {why}")
+        if self.counts["short"]:
+            yield self._short(total)
+
+    def _short(self, total: int) -> Skipped:
+        least = self.config.min_words
+        why = f"fewer words than documents.min_words ({least}) asks for" if least > 1 else "no word"
+        return Skipped(readable(self.source), "short", f"{self.counts['short'] or 1} of {total} documents have {why}")
+
+    def _is_short(self, words: Sequence[object]) -> bool:
+        return len(words) < max(self.config.min_words, 1)
 
     def _fault(self, line: bytes) -> str:
         """Why a document is left out; empty where it is kept."""
@@ -206,11 +241,11 @@ class _File:
             return "too_large"
         if is_json_lines(self.source):
             try:
-                text = read_document(line, self.source, "utf-8")
+                return "short" if self._is_short(read_document(line, self.source, "utf-8").split()) else ""
             except MediaError as error:
                 return error.reason
-            return "short" if len(text.split()) < max(self.config.min_words, 1) else ""
-        return "short" if self.config.min_words and len(line.split()) < self.config.min_words else ""
+        # A line that is not blank has a word.
+        return "short" if self.config.min_words > 1 and self._is_short(line.split()) else ""
 
     def _video(self, video_id: str, byte_range: tuple[int, int] | None) -> Video:
         return Video(

@@ -7,13 +7,24 @@ counts of a build reconcile with the disk. Nothing is opened.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 from vdata.datasets import DATASETS, About, Classes
-from vdata.datasets._layout import check_root, check_split, fail_layout, is_media, label_indices, path_id
+from vdata.datasets._layout import (
+    check_root,
+    check_split,
+    entries_in,
+    fail_layout,
+    is_file,
+    is_folder,
+    is_media,
+    label_indices,
+    path_id,
+)
 from vdata.errors import ConfigError
 from vdata.media.remote import list_objects
 from vdata.media.url import RemoteRoot
@@ -136,7 +147,7 @@ class _Listing:
             try:
                 self._list(source)
             except OSError as error:
-                self.skip(source, "unreadable", f"the folder cannot be listed: {error.strerror}")
+                self._skip_unreadable(source, error)
 
     def _list(self, folder: str) -> None:
         status = os.stat(self.root / folder)  # noqa: PTH116 - Path.stat is the same call
@@ -144,14 +155,13 @@ class _Listing:
             self.skip(folder, "linked_twice", "the folder is listed under another path, or holds the link to itself")
             return
         self.seen.add((status.st_dev, status.st_ino))
-        with os.scandir(self.root / folder) as entries:
-            for entry in entries:
-                self._sort(entry, f"{folder}/{entry.name}" if folder else entry.name)
+        for entry in entries_in(self.root / folder, on_error=partial(self._skip_unreadable, folder)):
+            self._sort(entry, f"{folder}/{entry.name}" if folder else entry.name)
 
     def _sort(self, entry: os.DirEntry[str], source: str) -> None:
-        if _is(entry.is_dir):
+        if is_folder(entry):
             (self.links if entry.is_symlink() else self.folders).append(source)
-        elif not _is(entry.is_file):
+        elif not is_file(entry):
             kind = "a link that leads nowhere" if entry.is_symlink() else "a FIFO, socket or device"
             self.skip(source, "not_regular", f"{kind}, not a regular file")
         elif is_media(entry.name):
@@ -159,17 +169,12 @@ class _Listing:
         else:
             self.skipped.append(_not_media(source))
 
+    def _skip_unreadable(self, source: str, error: OSError) -> None:
+        self.skip(source, "unreadable", f"the folder cannot be listed: {error.strerror}")
+
     def skip(self, source: str, reason: str, message: str) -> None:
         """Adds an entry that is not built."""
         self.skipped.append(Skipped(readable(source), reason, message))
-
-
-def _is(question: Callable[[], bool]) -> bool:
-    """The answer of entry.is_dir or entry.is_file; a link that loops is neither (Python raises ELOOP)."""
-    try:
-        return question()
-    except OSError:
-        return False
 
 
 def _not_media(source: str) -> Skipped:

@@ -11,7 +11,6 @@ Source: Huang et al., arXiv 1810.11981; got-10k/toolkit, its reader and issues; 
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ import pyarrow as pa
 
 from vdata.datasets import DATASETS, About, Classes
 from vdata.datasets._files import fail_file, parse_lines, read_lines
-from vdata.datasets._layout import check_root, check_split, fail_layout, label_indices, names_by_index
+from vdata.datasets._layout import check_root, check_split, fail_layout, label_indices, names_by_index, names_in
 from vdata.datasets._tracking import BOX_CLASSES, NUM_INVALID, WHOLE_SEQUENCE, Rectangles, given_boxes, has_area, read_rectangles
 from vdata.errors import ConfigError
 from vdata.media.config import MAX_FPS
@@ -45,6 +44,7 @@ _NAME = re.compile(r"GOT-10k_\w+")
 _DEFAULT_RATE = Fraction(10)
 """Images a second where meta_info.ini does not say it, as in test. Source: arXiv 1810.11981, annotated at 10 frames a second."""
 _RATE = re.compile(r"\d{1,3}(\.\d{1,3})?")
+_LEVEL = re.compile(r"[0-9]{1,3}")
 _META = {
     "motion_class": "How the object moves.",
     "major_class": "A wider class of the object.",
@@ -97,6 +97,10 @@ class GOT10k:
         if not any(_list_path(root, split).is_file() for split in self.splits):
             fail_layout("got10k", "train/list.txt, val/list.txt or test/list.txt", root, _EXPECTED)
 
+    def splits_in(self, root: Path) -> tuple[str, ...]:
+        """The splits that have a list: each is a zip file of its own."""
+        return tuple(split for split in self.splits if _list_path(root, split).is_file())
+
     def videos(self, root: Path, split: str) -> Iterator[Video | Skipped]:
         """Every sequence of the list, in its order; one whose files are not whole is Skipped (`missing`, `unreadable`).
 
@@ -105,8 +109,9 @@ class GOT10k:
         """
         check_split("got10k", split, self.splits)
         self.prepare(root)
-        if not _list_path(root, split).is_file():
-            fail_layout("got10k", f"{split}/list.txt", root, _EXPECTED)
+        if split not in (there := self.splits_in(root)):
+            way_out = f"; `{' '.join(f'--split {other}' for other in there)}` builds what has a list"
+            fail_layout("got10k", f"{split}/list.txt", root, _EXPECTED + way_out)
         found = _listed(root, split, {} if split == "test" else _labels(root))
         if not any(isinstance(entry, Video) for entry in found):
             looked_for = f"images and groundtruth.txt of the {len(found)} sequences of list.txt"
@@ -178,7 +183,7 @@ def _video(root: Path, split: str, name: str, labels: Mapping[str, int]) -> Vide
         ConfigError: one of its files is not as published.
     """
     folder, is_test = f"{split}/{name}", split == "test"
-    there = _entries(root / folder)
+    there = names_in(root / folder)
     images = sorted(entry for entry in there if entry.endswith(".jpg"))
     needed = ("groundtruth.txt",) if is_test else ("groundtruth.txt", *_LEVELS)
     missing = next((file for file in needed if file not in there), "" if images else "00000001.jpg")
@@ -203,11 +208,6 @@ def _video(root: Path, split: str, name: str, labels: Mapping[str, int]) -> Vide
         frame_rate=_rate(meta),
         boxes=truth.boxes(_rate(meta)),
     )
-
-
-def _entries(folder: Path) -> frozenset[str]:
-    """Names in a folder; none where it is not there."""
-    return frozenset(os.listdir(folder)) if folder.is_dir() else frozenset()  # noqa: PTH208 - 1.4 million names
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +249,7 @@ class _Truth:
 def _levels(path: Path, most: int, num_rows: int) -> npt.NDArray[np.int64]:
     """The levels of a .label file, one a line, from 0 to `most`."""
     lines = read_lines("got10k", path)
-    levels = [int(line) for line in lines if line.strip().isdecimal()]
+    levels = [int(line) for line in lines if _LEVEL.fullmatch(line.strip())]
     if not len(levels) == len(lines) == num_rows or max(levels, default=0) > most:
         fail_file("got10k", path, f"{len(lines)} lines", f"it must have {num_rows}, as groundtruth.txt, each from 0 to {most}")
     return np.array(levels, np.int64)

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Literal
 from vdata.config import check
 from vdata.datasets import DATASETS, About, Classes
 from vdata.datasets._files import parse_lines
-from vdata.datasets._layout import check_root, check_split, fail_layout, index_videos, label_indices, names_by_index
+from vdata.datasets._layout import check_root, check_split, fail_layout, index_videos, label_indices, names_by_index, names_in
 from vdata.errors import ConfigError
 from vdata.records import Column, Skipped, Video
 
@@ -125,7 +125,7 @@ def _lists(root: Path, fold: int) -> dict[str, Path]:
 def _lists_there(root: Path, fold: int) -> dict[str, Path]:
     end = f"_test_split{fold}.txt"
     for folder in _LIST_FOLDERS:
-        names = sorted(entry.name for entry in os.scandir(root / folder)) if (root / folder).is_dir() else []
+        names = sorted(names_in(root / folder))
         if found := {name.removesuffix(end): root / folder / name for name in names if name.endswith(end)}:
             return found
     return {}

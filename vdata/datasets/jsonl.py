@@ -8,7 +8,6 @@ Only `path` (or `url`) must be there; `--set jsonl.columns.path=video` takes ano
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import ClassVar
 from vdata.datasets import DATASETS, About
 from vdata.datasets._files import fail_file, read_lines
 from vdata.datasets._tables import BadRow, Cells, TableConfig, VideoTable
+from vdata.media.json_text import load_json
 
 __all__ = ["JsonlConfig", "JsonlTable"]
 
@@ -57,7 +57,7 @@ class JsonlTable(VideoTable):
 
 def _cells(line: str) -> Cells | BadRow:
     try:
-        found = json.loads(line)
+        found = load_json(line)
     except (ValueError, RecursionError) as error:
         return BadRow(f"the line is no JSON: {error}")
     return found if isinstance(found, dict) else BadRow("the line is no JSON object")

@@ -133,15 +133,18 @@ def read_queries(root: Path, num_rows: int) -> frozenset[int]:
     """The rows of the test table, counted from 1, that are queries.
 
     Raises:
-        ConfigError: one lies beyond the table.
+        ConfigError: they are no whole numbers, or one lies beyond the table.
     """
     path = root / "info" / "query_IDX.mat"
-    # uint16 in the published file: one step more and arithmetic wraps.
-    rows = read_mat("mars", path, "query_IDX").ravel().astype(np.int64)
-    beyond = rows[(rows < 1) | (rows > num_rows)]
+    rows = read_mat("mars", path, "query_IDX").ravel()
+    if rows.dtype.kind not in "iuf":
+        fail_file("mars", path, f"query_IDX of type {rows.dtype}", f"it must be rows of the test table; {_TOGETHER}")
+    # Also false for NaN.
+    beyond = rows[~((rows >= 1) & (rows <= num_rows) & (np.floor(rows) == rows))]
     if beyond.size:
         fail_file("mars", path, f"row {beyond[0]}", f"tracks_test_info.mat has {num_rows} rows; {_TOGETHER}")
-    return frozenset(rows.tolist())
+    # uint16 in the published file: one step more and arithmetic wraps.
+    return frozenset(rows.astype(np.int64).tolist())
 
 
 def _check_lines(root: Path, split: str, table: _Table, num_names: int) -> None:

@@ -22,7 +22,7 @@ from vdata.config import check
 from vdata.datasets import DATASETS, About, Classes
 from vdata.datasets._files import fail_file, read_lines
 from vdata.datasets._image_text import PICTURE_SETTINGS, picture
-from vdata.datasets._layout import check_root, check_split, fail_layout, file_named
+from vdata.datasets._layout import check_root, check_split, fail_layout, file_named, path_below
 from vdata.datasets._locations import LocalFiles
 from vdata.errors import ConfigError
 from vdata.records import Column, Skipped, Video
@@ -107,8 +107,10 @@ class NusWide:
         labels, tags = _labels(root, split, len(names)), self._tags(root, split, names)
         seen: set[str] = set()
         for number, name in enumerate(names):
-            source, video_id = form.source(name), name.removesuffix(".jpg")
-            if source not in files:
+            source, video_id = form.source(root, name), name.removesuffix(".jpg")
+            if not source:
+                yield Skipped(path.name, "bad_row", f"line {number + 1} leads out of the root: {name}", video_id)
+            elif source not in files:
                 yield Skipped(source, "missing", "the list names it, no such picture is there", video_id)
             elif video_id in seen:
                 yield Skipped(source, "listed_twice", f"{path.name} names it more than once", video_id)
@@ -138,11 +140,13 @@ class _Form:
     folder: str
     kind: Literal["folders", "names", "ids"]
 
-    def source(self, name: str) -> str:
-        """Path below the root of the picture that a list calls `actor/0001_2124494179.jpg`."""
+    def source(self, root: Path, name: str) -> str:
+        """Path below the root of the picture that a list calls `actor/0001_2124494179.jpg`; "" where it leads out of it."""
         last = name.rpartition("/")[2]
         named = {"folders": name, "names": last, "ids": last.rpartition("_")[2]}[self.kind]
-        return f"{self.folder}/{named}" if self.folder else named
+        # A list is somebody's file: `../../x.jpg` must not put pictures from elsewhere into shards.
+        place = path_below(root, named)
+        return f"{self.folder}/{place}" if self.folder and place else place
 
 
 class _Labels:
@@ -254,7 +258,7 @@ def _form(root: Path, names: Sequence[str], files: LocalFiles, path: Path) -> _F
     for kind in ("folders", "names", "ids"):
         for folder in _IMAGE_FOLDERS:
             form = _Form(folder, kind)
-            if (not folder or (root / folder).is_dir()) and any(form.source(name) in files for name in names):
+            if (not folder or (root / folder).is_dir()) and any(form.source(root, name) in files for name in names):
                 return form
     example = f", as Flickr/{names[0]}," if names else ""
     return fail_layout("nus_wide", f"the {len(names)} pictures of {path.name}{example}", root, _EXPECTED)

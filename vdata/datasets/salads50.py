@@ -13,7 +13,7 @@ Source: Stein, McKenna, UbiComp 2013; the layouts of github.com/trquhuytin/TOT-C
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import pyarrow as pa
 
@@ -36,6 +36,7 @@ class Salads50(Segmentation):
     name: ClassVar[str] = "50salads"
     activities: ClassVar[tuple[str, ...]] = ("rgb",)
     video_folders: ClassVar[tuple[str, ...]] = ("rgb", "videos")
+    flat_axes: ClassVar[Literal["TD", "DT"]] = "DT"
     columns: ClassVar[tuple[Column, ...]] = (
         *Segmentation.columns,
         Column("person", pa.string(), "Who is filmed, as `01`; everybody is filmed twice."),

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 from vdata.config import check
 from vdata.datasets import DATASETS, About, Classes
-from vdata.datasets._layout import check_root, check_split, fail_layout, names_by_index
+from vdata.datasets._layout import check_root, check_split, entries_in, fail_layout, is_folder, names_by_index, path_id
 from vdata.datasets._tracklets import PERSON_COLUMNS, CameraFolders, Fold, one_clip
 from vdata.records import Column, Skipped, Video
 
@@ -89,7 +89,8 @@ class SDUVID:
 
     def classes(self, root: Path) -> Classes:
         """`label`: the train people, then the test people."""
-        return {"label": names_by_index(halves(_tree(root)[1])[self.config.fold].labels)}
+        labels = halves(_tree(root)[1])[self.config.fold].labels
+        return {"label": names_by_index({path_id(person): label for person, label in labels.items()})}
 
 
 def halves(people: list[str]) -> list[Fold]:
@@ -115,5 +116,4 @@ def _tree(root: Path) -> tuple[CameraFolders, list[str]]:
 
 
 def _numbered(folder: Path) -> list[str]:
-    with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if _NUMBERED.fullmatch(entry.name) and entry.is_dir())
+    return sorted(entry.name for entry in entries_in(folder) if _NUMBERED.fullmatch(entry.name) and is_folder(entry))

@@ -9,7 +9,6 @@ from the owners' page by memory. Class indices are lines of the labels file, as 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,7 +18,7 @@ from typing import Any, ClassVar
 from vdata.config import check
 from vdata.datasets import DATASETS, About, Classes
 from vdata.datasets._files import fail_file, image_names, parse_lines, read_lines
-from vdata.datasets._layout import check_root, check_split, fail_layout, file_named, names_by_index
+from vdata.datasets._layout import check_root, check_split, entries_in, fail_layout, file_named, is_folder, names_by_index
 from vdata.records import Column, Skipped, Video
 
 __all__ = ["SSv1", "SSv1Config"]
@@ -89,7 +88,7 @@ class SSv1:
         path = _path(root, owners_name) or fail_layout("ssv1", f"something-something-v1-{owners_name}.csv", root, _EXPECTED)
         lines = parse_lines("ssv1", path, _parsed, "each line must be 'ID;CLASS', or 'ID' in a test list")
         base = next((folder for folder in _CLIP_FOLDERS if (root / folder).is_dir()), "")
-        folders = {entry.name for entry in os.scandir(root / base) if entry.is_dir()}
+        folders = {entry.name for entry in entries_in(root / base) if is_folder(entry)}
         if folders.isdisjoint(name for name, _ in lines):
             fail_layout("ssv1", f"the {len(lines)} folders of {path.name}", root / base, _EXPECTED + _UNPACK)
         seen: set[str] = set()

@@ -9,6 +9,7 @@ Source: Goyal et al. 2017, ICCV, arXiv 1706.04261; the 2022 labels were read in 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ _EXPECTED = (
 _UNPACK = "; where there are parts, `cat 20bn-something-something-v2-?? | tar xz` makes that folder"
 _LIST_FOLDERS = ("labels", "annotations", ".")
 _VIDEO_FOLDERS = ("20bn-something-something-v2", "videos")
+_NUMBER = re.compile(r"[0-9]{1,6}")
 _OWNERS_NAMES = {"train": "train", "val": "validation", "test": "test"}
 
 
@@ -122,7 +124,7 @@ def _labels(root: Path) -> dict[str, int]:
     path = _path(root, "labels", ".json") or fail_layout("ssv2", "labels/labels.json", root, _EXPECTED)
     found = read_json("ssv2", path, dict)
     for name, number in found.items():
-        if not (isinstance(number, str) and number.isdecimal()):
+        if not (isinstance(number, str) and _NUMBER.fullmatch(number)):
             fail_file("ssv2", path, f"'{name}': {number!r}", "each class must have a number in quotes")
     labels = {str(name): int(number) for name, number in found.items()}
     if sorted(labels.values()) != list(range(len(labels))):

@@ -14,16 +14,16 @@ questions; that answer_idx counts from 0 is known from the README's sample alone
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pyarrow as pa
 
 from vdata.datasets import DATASETS, About, Classes
-from vdata.datasets._layout import check_root, check_split, fail_layout, file_named, label_indices, names_by_index
-from vdata.datasets._tv import COLUMNS, Clips, read_clips, splits_naming
+from vdata.datasets._layout import label_indices, names_by_index
+from vdata.datasets._tv import COLUMNS, Clips, OfQuestions, read_clips, splits_naming
 from vdata.records import Column, Skipped, Video
 
 __all__ = ["TVQA", "TVQAConfig"]
@@ -37,7 +37,7 @@ _EXPECTED = (
     "tvqa_qa_release/tvqa_{train,val,test_public}.jsonl, tvqa_subtitles/VID.srt, and the clips, as folders of frames "
     "(frames_hq/SHOW_frames/VID/00001.jpg) or as VID.mp4"
 )
-_FOLDERS = ("tvqa_qa_release", ".", "data")
+_SPLITS = ("train", "val", "test_public")
 _SHOWS = ("Castle", "Friends", "Grey's Anatomy", "House M.D.", "How I Met You Mother", "The Big Bang Theory")
 _PREFIXES = dict(zip(("castle", "friends", "grey", "house", "met"), _SHOWS, strict=False))
 
@@ -48,20 +48,24 @@ class TVQAConfig:
 
 
 @DATASETS.add("tvqa")
-class TVQA:
+class TVQA(OfQuestions):
     """The clips that a split's questions name, each with all its questions and subtitles, times in seconds of the clip.
 
     The class is the show, of the six byte-sorted. A span of NaN-NaN, or one that does not end after its start, is none: the
     question is then about the whole clip, and counted in `num_untimed`. Answers of the test split are not published.
     Subtitles are the clip's .srt; where that is absent or unreadable, those of tvqa_preprocessed_subtitles.jsonl. Files that
-    no question names are not listed. By 1,000 clips, all of train takes 20 s and 0.9 GB, for three million frames' paths.
+    no question names are not listed. Frames are told by the numbers of their names: see `num_absent`. By 1,000 clips, all of
+    train takes 20 s and 0.9 GB, for three million frames' paths.
     """
 
+    name: ClassVar[str] = "tvqa"
+    expected: ClassVar[str] = _EXPECTED
+    folders: ClassVar[tuple[str, ...]] = ("tvqa_qa_release", ".", "data")
+    files: ClassVar[Mapping[str, tuple[str, ...]]] = {split: (f"tvqa_{split}.jsonl",) for split in _SPLITS}
+
     Config: ClassVar[type] = TVQAConfig
-    splits: ClassVar[tuple[str, ...]] = ("train", "val", "test_public")
+    splits: ClassVar[tuple[str, ...]] = _SPLITS
     columns: ClassVar[tuple[Column, ...]] = (Column("show_name", pa.string(), "The TV show, as the owners spell it."), *COLUMNS)
-    # A question is asked about the whole clip, and its span is to be found in it.
-    build_settings: ClassVar[dict[str, Any]] = {"clip": {"seconds": 1e9}}
     extract: ClassVar[tuple[str, ...]] = ("text",)
     # Clips: the questions by seven, as the numbers of TVR, which is about the same clips.
     about: ClassVar[About] = About(
@@ -74,31 +78,13 @@ class TVQA:
     def __init__(self, config: TVQAConfig) -> None:
         self.config = config
 
-    def prepare(self, root: Path) -> None:
-        """Nothing to make.
-
-        Raises:
-            ConfigError: the root has no questions of any split.
-        """
-        check_root("tvqa", root, _EXPECTED)
-        if not _files(root):
-            fail_layout("tvqa", "tvqa_qa_release/tvqa_train.jsonl, tvqa_val.jsonl or tvqa_test_public.jsonl", root, _EXPECTED)
-
-    def splits_in(self, root: Path) -> tuple[str, ...]:
-        """The splits whose questions are there."""
-        return tuple(_files(root))
-
     def videos(self, root: Path, split: str) -> Iterator[Video | Skipped]:
         """A Video for every clip of the split, in the order of its questions; one that is not there is Skipped, `missing`.
 
         Raises:
             ConfigError: the split's questions are absent or not as published, or the pictures of not one clip are there.
         """
-        check_split("tvqa", split, self.splits)
-        self.prepare(root)
-        files = _files(root)
-        if split not in files:
-            fail_layout("tvqa", f"tvqa_qa_release/tvqa_{split}.jsonl", root, _EXPECTED)
+        files = self.opened(root, split)
         labels = label_indices(_SHOWS)
         members = splits_naming(files)
         for clip, entry in Clips("tvqa", root, _EXPECTED).entries(read_clips("tvqa", files[split]), split):
@@ -116,9 +102,3 @@ class TVQA:
         """`label`: the six shows."""
         del root
         return {"label": names_by_index(label_indices(_SHOWS))}
-
-
-def _files(root: Path) -> dict[str, Path]:
-    """The files of questions that are there, by split."""
-    found = {split: file_named(root, _FOLDERS, [f"tvqa_{split}.jsonl"]) for split in TVQA.splits}
-    return {split: path for split, path in found.items() if path}

@@ -11,6 +11,7 @@ subtitles; the names of the preprocessed ones are those that users' scripts open
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +19,9 @@ from typing import Any, ClassVar
 
 from vdata.datasets import DATASETS, About, Classes
 from vdata.datasets._files import fail_file
-from vdata.datasets._layout import check_root, check_split, fail_layout, file_named, label_indices, names_by_index
-from vdata.datasets._tv import COLUMNS, FRAME_RATE, Clip, Clips, read_clips, splits_naming
+from vdata.datasets._layout import label_indices, names_by_index
+from vdata.datasets._tv import COLUMNS, FRAME_RATE, Clip, Clips, OfQuestions, read_clips, splits_naming
+from vdata.media.json_text import BAD_VALUE
 from vdata.records import Column, GivenBoxes, Skipped, Video
 
 __all__ = ["TVQAPlus", "TVQAPlusConfig"]
@@ -46,6 +48,7 @@ _NAMES = {
     "val": ("tvqa_plus_val.json", "tvqa_plus_valid_preprocessed.json"),
     "test": ("tvqa_plus_test_preprocessed_no_anno.json",),
 }
+_FRAME = re.compile(r"[0-9]{1,9}")
 _SIZE = (640, 360)
 """Of the frames that the boxes count on, pixels."""
 
@@ -56,39 +59,29 @@ class TVQAPlusConfig:
 
 
 @DATASETS.add("tvqa_plus")
-class TVQAPlus:
+class TVQAPlus(OfQuestions):
     """The clips that a split's questions name, each with its questions, its subtitles and all of its questions' boxes.
 
-    Boxes are on a few frames of the span of a question, at (frame - 1) / 3 s, and may reach over the picture by a pixel. One
-    that two questions share is there once. Their classes are the labels of all files at hand, byte-sorted, so the numbers
-    differ where one of the files is not there; classes.json keeps the names. A span that does not end after its start, as two
-    of the validation set, is none, and counted in `num_untimed`. There is no class of the whole clip: it is one show.
+    Boxes are on a few frames of the span of a question, at (frame - 1) / 3 s, which is the image of that number (`num_absent`),
+    and may reach over the picture by a pixel. One that two questions share is there once. Their classes are the labels of all
+    files at hand, byte-sorted, so the numbers differ where one of the files is not there; classes.json keeps the names. A span
+    that does not end after its start, as two of the validation set, is none, and counted in `num_untimed`. There is no class of
+    the whole clip: it is one show.
     """
+
+    name: ClassVar[str] = "tvqa_plus"
+    expected: ClassVar[str] = _EXPECTED
+    folders: ClassVar[tuple[str, ...]] = _FOLDERS
+    files: ClassVar[Mapping[str, tuple[str, ...]]] = _NAMES
 
     Config: ClassVar[type] = TVQAPlusConfig
     splits: ClassVar[tuple[str, ...]] = ("train", "val", "test")
     columns: ClassVar[tuple[Column, ...]] = COLUMNS
-    # A question is asked about the whole clip, and its span is to be found in it.
-    build_settings: ClassVar[dict[str, Any]] = {"clip": {"seconds": 1e9}}
     extract: ClassVar[tuple[str, ...]] = ("text", "dataset")
     about: ClassVar[About] = About(_LAYOUT, needs="An agreement with the owners for TVQA's frames.")
 
     def __init__(self, config: TVQAPlusConfig) -> None:
         self.config = config
-
-    def prepare(self, root: Path) -> None:
-        """Nothing to make.
-
-        Raises:
-            ConfigError: the root has no questions of any split.
-        """
-        check_root("tvqa_plus", root, _EXPECTED)
-        if not _files(root):
-            fail_layout("tvqa_plus", "tvqa_plus_train.json or tvqa_plus_val.json", root, _EXPECTED)
-
-    def splits_in(self, root: Path) -> tuple[str, ...]:
-        """The splits whose questions are there."""
-        return tuple(_files(root))
 
     def videos(self, root: Path, split: str) -> Iterator[Video | Skipped]:
         """A Video for every clip of the split, in the order of its questions; one that is not there is Skipped, `missing`.
@@ -96,11 +89,7 @@ class TVQAPlus:
         Raises:
             ConfigError: the split's questions are absent or not as published, or the pictures of not one clip are there.
         """
-        check_split("tvqa_plus", split, self.splits)
-        self.prepare(root)
-        files = _files(root)
-        if split not in files:
-            fail_layout("tvqa_plus", _NAMES[split][0], root, _EXPECTED)
+        files = self.opened(root, split)
         found = {name: read_clips("tvqa_plus", path) for name, path in files.items()}
         boxes = {name: _boxes(clips, files[name]) for name, clips in found.items()}
         labels = _labels(boxes.values())
@@ -114,18 +103,12 @@ class TVQAPlus:
 
     def classes(self, root: Path) -> Classes:
         """`box`: the labels of the boxes of all files at hand."""
-        files = _files(root).values()
+        files = self.found(root).values()
         return {"box": names_by_index(_labels(_boxes(read_clips("tvqa_plus", path), path) for path in files))}
 
 
 _Box = tuple[int, str, float, float, float, float]
 """Frame, from 1, label, and the corners x0, y0, x1, y1."""
-
-
-def _files(root: Path) -> dict[str, Path]:
-    """The files of questions that are there, by split."""
-    found = {split: file_named(root, _FOLDERS, names) for split, names in _NAMES.items()}
-    return {split: path for split, path in found.items() if path}
 
 
 def _boxes(clips: Mapping[str, Clip], path: Path) -> dict[str, tuple[_Box, ...]]:
@@ -136,7 +119,7 @@ def _boxes(clips: Mapping[str, Clip], path: Path) -> dict[str, tuple[_Box, ...]]
     """
     try:
         return {name: tuple(sorted({box for frames in clip.boxes for box in _of(frames)})) for name, clip in clips.items()}
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+    except (*BAD_VALUE, AttributeError) as error:
         rule = 'bbox must be {"frame": [{left, top, width, height, label}]}, frames from 1: take the published file'
         fail_file("tvqa_plus", path, f"{type(error).__name__}: {error}", rule)
 
@@ -144,8 +127,8 @@ def _boxes(clips: Mapping[str, Clip], path: Path) -> dict[str, tuple[_Box, ...]]
 def _of(frames: Mapping[str, Iterable[Mapping[str, Any]]]) -> Iterator[_Box]:
     """The boxes of one question; a frame may have none."""
     for key, rows in frames.items():
-        frame = int(key)
-        if frame < 1:
+        frame = int(key) if _FRAME.fullmatch(key) else 0
+        if not frame:
             raise ValueError(key)
         for row in rows:
             x0, y0 = float(row["left"]), float(row["top"])

@@ -9,15 +9,17 @@ Source: Soomro, Zamir, Shah 2012, arXiv 1212.0402; the published ucfTrainTestlis
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from vdata.config import check
 from vdata.datasets import DATASETS, About, Classes
+from vdata.datasets._files import fail_file, parse_lines
 from vdata.datasets._layout import check_root, check_split, fail_layout, file_named, index_videos, names_by_index
-from vdata.errors import ConfigError
 from vdata.records import Column, Skipped, Video
 
 __all__ = ["UCF101", "UCF101Config"]
@@ -30,6 +32,7 @@ _EXPECTED = "ucfTrainTestlist/{classInd,trainlist0N,testlist0N}.txt and the clas
 _LIST_FOLDERS = ("ucfTrainTestlist", "annotations", ".")
 _VIDEO_FOLDERS = ("videos", "UCF-101", "UCF101")
 _FOLDS = (1, 2, 3)
+_NUMBER = re.compile(r"[1-9][0-9]{0,5}")
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class UCF101:
 
     The class is the list's folder, never the file's name: `HandstandPushups/v_HandStandPushups_g01_c01.avi` is written two ways.
     Labels are classInd.txt's numbers less 1. Videos may have been re-encoded to another container. Files that no list names are
-    not listed.
+    not listed. A line that repeats a video is Skipped as `listed_twice`.
     """
 
     Config: ClassVar[type] = UCF101Config
@@ -86,10 +89,15 @@ class UCF101:
         folders = [folder for folder in _VIDEO_FOLDERS if (root / folder).is_dir()] or [""]
         files = index_videos(root, folders)
         memberships = _memberships(root, labels)
-        if not any(posixpath.splitext(posixpath.basename(name))[0] in files for name in wanted):
+        if not any(_stem(name) in files for name, _ in wanted):
             fail_layout("ucf101", f"the {len(wanted)} videos of the {split} list", root / folders[0], _EXPECTED)
-        for name, label in wanted.items():
-            yield _video(name, label, split, files, memberships[name])
+        seen: set[str] = set()
+        for name, label in wanted:
+            entry = _video(name, label, split, files, memberships[name])
+            if _stem(name) in seen:
+                entry = Skipped(name, "listed_twice", f"the {split} list has it more than once", _stem(name))
+            seen.add(_stem(name))
+            yield entry
 
     def classes(self, root: Path) -> Classes:
         """`label`: the 101 classes of classInd.txt."""
@@ -102,29 +110,38 @@ def _list_path(root: Path, name: str) -> Path:
     return path or fail_layout("ucf101", f"ucfTrainTestlist/{name}", root, _EXPECTED)
 
 
-def _lines(path: Path) -> list[list[str]]:
-    """The words of every line that has any; the published files end lines with CRLF."""
-    return [words for line in path.read_text(encoding="utf-8").splitlines() if (words := line.split())]
-
-
 def _labels(path: Path) -> dict[str, int]:
     """0-based label by class, from lines such as "1 ApplyEyeMakeup"."""
-    lines = _lines(path)
-    if any(len(words) != 2 or not words[0].isdecimal() for words in lines):  # noqa: PLR2004 - number and name
-        raise ConfigError(f"ucf101: '{path}' has a line that is not 'NUMBER CLASS'; take the published classInd.txt")
-    return {name: int(number) - 1 for number, name in lines}
+    classes = parse_lines("ucf101", path, _class, "it must be 'NUMBER CLASS', NUMBER from 1: take the published classInd.txt")
+    labels = dict(classes)
+    if len(set(labels.values())) < len(classes):
+        fail_file("ucf101", path, f"{len(classes)} lines", "each must have a class and a number of its own")
+    return labels
 
 
-def _read_list(path: Path, labels: Mapping[str, int]) -> dict[str, int]:
-    """0-based label by "Class/v_Class_gGG_cCC.avi"; train lists repeat the 1-based number, test lists do not."""
-    wanted = {}
-    for name, *number in _lines(path):
-        label = labels.get(posixpath.dirname(name))
-        if label is None or number not in ([], [str(label + 1)]):
-            told = f"'{path}' lists '{' '.join((name, *number))}'"
-            raise ConfigError(f"ucf101: {told}, which is not as classInd.txt numbers its class; take both files from one source")
-        wanted[name] = label
-    return wanted
+def _class(line: str) -> tuple[str, int]:
+    number, name = line.split()
+    if not _NUMBER.fullmatch(number):
+        raise ValueError(number)
+    return name, int(number) - 1
+
+
+def _read_list(path: Path, labels: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Each "Class/v_Class_gGG_cCC.avi" and its 0-based label; train lists repeat the 1-based number, test lists do not."""
+    rule = "which is not as classInd.txt numbers its class; take both files from one source"
+    return parse_lines("ucf101", path, partial(_entry, labels), rule)
+
+
+def _entry(labels: Mapping[str, int], line: str) -> tuple[str, int]:
+    name, *number = line.split()
+    label = labels[posixpath.dirname(name)]
+    if number not in ([], [str(label + 1)]):
+        raise ValueError(line)
+    return name, label
+
+
+def _stem(name: str) -> str:
+    return posixpath.splitext(posixpath.basename(name))[0]
 
 
 def _memberships(root: Path, labels: Mapping[str, int]) -> dict[str, tuple[str, ...]]:
@@ -133,13 +150,13 @@ def _memberships(root: Path, labels: Mapping[str, int]) -> dict[str, tuple[str, 
     for fold in _FOLDS:
         for split in ("train", "test"):
             path = file_named(root, _LIST_FOLDERS, [f"{split}list0{fold}.txt"])
-            for name in _read_list(path, labels) if path else ():
+            for name in dict(_read_list(path, labels)) if path else ():
                 found[name] = (*found.get(name, ()), f"{split}{fold}")
     return found
 
 
 def _video(name: str, label: int, split: str, files: Mapping[str, list[str]], splits: tuple[str, ...]) -> Video | Skipped:
-    class_name, stem = posixpath.dirname(name), posixpath.splitext(posixpath.basename(name))[0]
+    class_name, stem = posixpath.dirname(name), _stem(name)
     if stem not in files:
         return Skipped(name, "missing", f"the {split} list names it, no file '{stem}.*' is there", stem)
     return Video(stem, files[stem][0], split, splits, label, label_name=class_name)

@@ -12,9 +12,9 @@ Source: the package's own reader (webdataset 1.0.2, tariterators.py) for what is
 from __future__ import annotations
 
 import fnmatch
-import json
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -23,11 +23,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from vdata.datasets import DATASETS, About, Classes
-from vdata.datasets._layout import check_split, fail_layout, path_id
+from vdata.datasets._layout import check_split, entries_in, fail_layout, is_folder, names_in, path_id
 from vdata.datasets._rows import Numbering, WordColumns, Words, cell_items, numbered, read_names
 from vdata.datasets._tars import COMPRESSED, Member, TarFault, expand_braces, read_members
 from vdata.errors import ConfigError
 from vdata.media.images import IMAGE_EXTENSIONS
+from vdata.media.json_text import load_json
 from vdata.records import Column, Skipped, Video, readable
 
 __all__ = ["WebDataset", "WebDatasetConfig"]
@@ -179,7 +180,8 @@ def _tars(root: Path, pattern: str) -> dict[str, list[str]]:
     else:
         found = {"": _matching(root, "*")}
         if not any(name.endswith(".tar") for name in found[""]):
-            found |= {folder: _matching(root, f"{folder}/*") for folder in _folders(root)}
+            # A split's name is stored, and typed: one of other bytes than UTF-8 is neither.
+            found |= {path_id(folder): _matching(root, f"{folder}/*") for folder in _folders(root)}
     found = {split: names for split, names in found.items() if any(name.endswith(".tar") for name in names)}
     if not found:
         looked_for = f"'{pattern}'" if pattern else "*.tar (a compressed tar must be unpacked to .tar)"
@@ -188,8 +190,7 @@ def _tars(root: Path, pattern: str) -> dict[str, list[str]]:
 
 
 def _folders(root: Path) -> list[str]:
-    with os.scandir(root) as entries:
-        return sorted((entry.name for entry in entries if entry.is_dir()), key=os.fsencode)
+    return sorted((entry.name for entry in entries_in(root) if is_folder(entry)), key=os.fsencode)
 
 
 def _matching(root: Path, pattern: str) -> list[str]:
@@ -197,24 +198,29 @@ def _matching(root: Path, pattern: str) -> list[str]:
     folder, _, last = pattern.rpartition("/")
     if not any(char in last for char in "*?["):
         return [pattern]
-    if not (root / folder).is_dir():
-        return []
-    with os.scandir(root / folder) as entries:
-        names = [entry.name for entry in entries if entry.name.lower().endswith((".tar", *COMPRESSED))]
+    names = [name for name in names_in(root / folder) if name.lower().endswith((".tar", *COMPRESSED))]
     return sorted((f"{folder}/{name}" if folder else name for name in fnmatch.filter(names, last)), key=os.fsencode)
 
 
 def _status(path: Path) -> os.stat_result | None:
     try:
         return path.stat()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a name with a null byte
         return None
 
 
 def _read(folder: Path, tar: str, config: WebDatasetConfig) -> Iterator[_Sample | Skipped]:
     """The samples of a tar."""
+    path = folder / tar
+    if (status := _status(path)) is None:
+        yield Skipped(readable(tar), "missing", "no such file")
+        return
+    if not stat.S_ISREG(status.st_mode):
+        # Opening a FIFO would wait for its writer.
+        yield Skipped(readable(tar), "not_regular", "it is no regular file")
+        return
     try:
-        with (folder / tar).open("rb", buffering=0) as file:
+        with path.open("rb", buffering=0) as file:
             others: list[Member | TarFault] = []
             for key, members in groupby(_keyed(read_members(file), others), key=lambda found: found[0]):
                 yield from _sample(tar, key, (member for _, member in members), file.fileno(), config)
@@ -290,7 +296,7 @@ def _content(member: Member, descriptor: int) -> str:
 def _object(text: str) -> dict[str, Any]:
     """The object in a JSON text, without what is nested in it: downloaders put tables of formats there."""
     try:
-        found = json.loads(text)
+        found = load_json(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"its json is none: {error}") from error
     if not isinstance(found, dict):

@@ -16,7 +16,7 @@ from vdata.media.document import LARGEST_DOCUMENT, read_document
 from vdata.media.origin import Origin
 from vdata.media.probe import probe
 from vdata.media.source import open_source
-from vdata.media.subtitles import LARGEST_BYTES, embedded_subtitles, parse_subtitles, read_text
+from vdata.media.subtitles import LARGEST_BYTES, embedded_subtitles, parse_subtitles, read_text, unicode_of
 from vdata.media.text_codec import Question, Subtitle, Text, text_of
 
 __all__ = ["TextSources", "VideoText", "video_text"]
@@ -124,7 +124,11 @@ class _Search:
             with self._origin.opened() as file:
                 if file.num_bytes > LARGEST_DOCUMENT:
                     raise MediaError("too_large", f"it has {file.num_bytes} bytes, at most {LARGEST_DOCUMENT} are stored")
-                return read_document(file.file.read(), self._origin.video.source, self._sources.encoding)
+                data, encoding = file.file.read(), self._sources.encoding
+            text = read_document(data, self._origin.video.source, encoding)
+            if not unicode_of(data):
+                self.problems.append(f"bad_text: the document: it is not UTF-8, and was read as text.encoding ({encoding}) says")
+            return text
 
         return self._tried(read, "the document", "") if self._origin.video.medium == "text" else ""
 

@@ -19,13 +19,15 @@ from vdata.media.feature_codec import Features, dump_features
 from vdata.media.npy_codec import UNREADABLE, parse_npy
 from vdata.media.origin import Origin
 from vdata.media.source import open_source
-from vdata.records import Column, FeatureFile, Field, printable
+from vdata.records import Column, FeatureFile, Field, Video, printable
 
 __all__ = ["PublishedConfig", "PublishedExtractor", "read_features"]
 
 _LARGEST_BYTES = 2 * 2**30
 """Bytes of a file: two hours at 30 frames a second of 2048 float32 numbers are 1.8 GB."""
 _LARGEST_NUMBER = float(np.finfo(np.float16).max)
+_MOST_APART = 50
+"""Rows by which features and classes of frames may differ. Source: CTE, Annusha/unsup_temp_embed, leaves out more."""
 _FIELD = Field(
     "published",
     "features.npy",
@@ -79,7 +81,7 @@ class PublishedExtractor:
         one behind it no member, as if its video had no file.
 
         Raises:
-            MediaError: `bad_features`: the file is none; `missing`.
+            MediaError: `bad_features`: the file is none, or its other axis must be time; `missing`.
         """
         file = clip.origin.video.features
         if file is None:
@@ -92,7 +94,7 @@ class PublishedExtractor:
 
     def _of_clip(self, clip: EncodedClip, file: FeatureFile) -> Features:
         if self._file != file:
-            self._rows, self._file = read_features(clip.origin, file), file
+            self._rows, self._file = _in_order(read_features(clip.origin, file), clip.origin.video, file), file
         if not clip.has_pictures:
             return self._rows
         shown = self._clocks.of(clip.origin).shown(clip)
@@ -116,6 +118,21 @@ def read_features(origin: Origin, file: FeatureFile) -> Features:
     except UNREADABLE as error:
         raise _bad(file, f"is no {'npy' if is_npy else 'table of numbers'}: {error}") from error
     return _checked(found.T if file.axes == "DT" else found, file)
+
+
+def _in_order(rows: Features, video: Video, file: FeatureFile) -> Features:
+    """The rows; of a video with classes of frames only where it is not the other axis alone that has about as many.
+
+    Raises:
+        MediaError: `bad_features`. Transposed features look like any others, and would stand beside the classes for months.
+    """
+    count = max((segment.end for segment in video.segments), default=0)
+    apart, turned = abs(rows.shape[0] - count), abs(rows.shape[1] - count)
+    if video.segments and turned <= _MOST_APART < apart:
+        other = "TD" if file.axes == "DT" else "DT"
+        told = f"has {rows.shape[0]} rows of {rows.shape[1]} numbers in the axes {file.axes}"
+        raise _bad(file, f"{told}, but the video has classes for {count} frames; set the dataset's `axes` to {other}")
+    return rows
 
 
 def _parse_text(data: bytes) -> npt.NDArray[np.float64]:

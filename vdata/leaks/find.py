@@ -32,8 +32,8 @@ def find_leaks(
 ) -> LeakReport:
     """Which videos of these shard folders look alike though they are on two sides, and which groups are on both.
 
-    Compared are videos of two folders; within a folder, videos on two sides of a split that the column `splits` names, and of two
-    groups of UCF101.
+    Compared are videos of two folders; within a folder that is not itself one side, as `train`, videos on two sides of a split
+    that the column `splits` names; and videos of two groups of UCF101.
 
     Args:
         shards: folders, or URLs, of shards.

@@ -27,8 +27,8 @@ def _leaks(group: str, found: Sequence[tuple[Videos, int]]) -> Iterator[GroupLea
         yield GroupLeak(group, folders, _gathered((videos.folder, videos.keys[video]) for videos, video in found))
         return
     videos, members = found[0][0], [video for _, video in found]
-    for fold in sorted({fold_of(name) for video in members for name in videos.splits[video]}):
-        named = [(name, video) for video in members for name in videos.splits[video] if fold_of(name) == fold]
+    for fold in sorted({fold_of(name) for video in members for name in videos.memberships[video]}):
+        named = [(name, video) for video in members for name in videos.memberships[video] if fold_of(name) == fold]
         sides = _gathered((name, [videos.ids[video]]) for name, video in named)
         if len(sides) > 1:
             going = side_to_clean(sides)

@@ -33,9 +33,11 @@ class _Naming:
 
 _UCF101 = _Naming("ucf101", re.compile(r"v_(.+_g\d+)_c\d+"), is_scene=True)
 _YOUTUBE = _Naming("youtube", re.compile(r"(.{11})(?:_\d+_\d+)?"), is_scene=False)
-_FROM_YOUTUBE = ("kinetics400", "kinetics600", "kinetics700", "ava", "ava_kinetics")
+_FROM_YOUTUBE = ("kinetics400", "kinetics600", "kinetics700", "ava", "ava_kinetics", "audioset")
 _NAMINGS = {"ucf101": _UCF101} | dict.fromkeys(_FROM_YOUTUBE, _YOUTUBE)
-"""By the column `dataset`. Source: the names in the published ucfTrainTestlist files and in the CSVs of Kinetics and AVA."""
+"""By the column `dataset`. Source: the names in the published ucfTrainTestlist files and in the CSVs of the others."""
+_SIDE = re.compile(r"train|val|test")
+"""How the names of sides begin. Queries and gallery, or a bundle of classes, are parts of one side."""
 
 _COLUMNS = ("key", "video_id", "dataset", "splits", "source", "label_name")
 
@@ -85,9 +87,18 @@ class Videos:
         )
 
     @cached_property
+    def memberships(self) -> list[tuple[str, ...]]:
+        """The sides on which each video is, by name; none where the whole folder is one.
+
+        UCF101's training videos of one fold are on both sides of the two others: who trains on this folder does not care.
+        """
+        named = [tuple(name for name in own if _SIDE.match(name)) for own in self.splits]
+        return [() for _ in named] if named and set[str].intersection(*map(set, named)) else named
+
+    @cached_property
     def sides(self) -> npt.NDArray[np.int16]:
         """(V, F): see sides_of."""
-        return sides_of(self.splits)
+        return sides_of(self.memberships)
 
     @cached_property
     def groups(self) -> list[str]:
@@ -131,8 +142,9 @@ def group_of(dataset: str, video_id: str) -> str:
 def sides_of(splits: Sequence[tuple[str, ...]]) -> npt.NDArray[np.int16]:
     """(V, F): on which side of each fold a video is, as a number, -1 for none.
 
-    "train1" and "test1" are two sides of fold "1", "train" and "val" of the fold "".
+    "train1" and "test1" are two sides of fold "1", "train" and "val" of the fold "". Other names, as "query", are no sides.
     """
+    splits = [tuple(name for name in own if _SIDE.match(name)) for own in splits]
     names = sorted({name for own in splits for name in own})
     folds = sorted({fold_of(name) for name in names})
     sides = np.full((len(splits), len(folds)), -1, np.int16)

@@ -16,7 +16,7 @@ from typing import IO
 
 import ffmpeg
 
-from vdata.errors import DecodeError, OpenError
+from vdata.errors import DecodeError, MediaError, OpenError
 from vdata.media.canvas import canvas_for, scaled_size
 from vdata.media.clip import EncodedClip
 from vdata.media.config import ClipConfig, LimitConfig
@@ -325,11 +325,28 @@ def _check_end(child: Child, num_frames: int, plan: CutPlan) -> None:
     words = "\n".join(line for line in child.words.splitlines() if not line.startswith(about_audio))
     # A film may be shorter than it says: then a part of it is empty, if its decoder has no complaint.
     if num_frames == 0 and (plan.part.number == 0 or child.status or words.strip()):
-        raise DecodeError("no_frames", f"not one frame could be decoded (ffmpeg's status {child.status})", tail(words))
+        raise _without_frames(child, words, plan)
     if "partial file" in words or "Truncating packet" in words:
         raise DecodeError("truncated", f"the file ends in the middle of its stream, after {num_frames} frames", tail(words))
     if child.status or words.strip():
         raise DecodeError("decoder_error", f"damaged frames among the {num_frames} that came out", tail(words))
+
+
+def _without_frames(child: Child, words: str, plan: CutPlan) -> MediaError:
+    """Why not one frame came: the wanted span lies where there is none, or the decoder gave none.
+
+    Asked of an encoder that has ended: a container's tables alone are no reason to refuse what might be decoded.
+    """
+    video, end = plan.origin.video, plan.source.first_seconds + plan.source.duration_seconds
+    name, last = printable(plan.origin.cut_file.name), tail(words)
+    until = "s on" if video.end_seconds is None else f"to {video.end_seconds:g} s"
+    wanted = f"the wanted part, from {video.start_seconds:g} {until},"
+    # A decoder that is sent behind the end of an open GOP or a transport stream complains, of nothing that was wanted.
+    if video.start_seconds >= end and not child.status:
+        return OpenError("empty_span", f"{wanted} begins behind the end of '{name}' ({round(end, 2)} s)", last)
+    if (video.start_seconds or video.end_seconds is not None) and not child.status and not words.strip():
+        return OpenError("empty_span", f"{wanted} holds not one frame of '{name}' ({round(end, 2)} s)")
+    return DecodeError("no_frames", f"not one frame could be decoded (ffmpeg's status {child.status})", last)
 
 
 def _text(value: Fraction) -> str:

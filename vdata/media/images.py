@@ -1,7 +1,8 @@
 """A sequence of image files as one file that ffmpeg reads as a video: the same bytes, packet by packet, in a MOV.
 
-So frame folders, single pictures and tracklets of crops go through the same transcode as videos, under the same limits, and one
-broken image is one damaged frame. Nothing is decoded here.
+So frame folders, single pictures and tracklets of crops go through the same transcode as videos, under the same limits. Nothing
+is decoded here: an image that is broken behind its first bytes is one damaged frame. One that is empty, or of another format,
+fails the sequence: no packet can stand for it, and without it the frames behind it would have the boxes and labels of others.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from fractions import Fraction
 from typing import IO
 
 import av
-from PIL import Image
+import av.error
+from PIL import Image, UnidentifiedImageError
 
 from vdata.errors import OpenError
 
@@ -55,11 +57,14 @@ def join_images(images: Iterable[tuple[str, bytes]], rate: Fraction) -> tuple[IO
         rate: images a second.
 
     Raises:
-        OpenError: `not_image`, `mixed_formats` or `no_frames`.
+        OpenError: `empty`, `not_image`, `mixed_formats`, `too_large` or `no_frames`.
     """
     with ExitStack() as stack:
         file = stack.enter_context(tempfile.TemporaryFile())
-        found = _write(file, images, rate)
+        try:
+            found = _write(file, images, rate)
+        except av.error.FFmpegError as error:  # a full disk is an OSError of Python's own
+            raise OpenError("not_image", f"the images cannot be joined as a video of {rate} a second: {error}") from error
         file.seek(0)
         stack.pop_all()
     return file, found
@@ -69,6 +74,8 @@ def _write(file: IO[bytes], images: Iterable[tuple[str, bytes]], rate: Fraction)
     first, count = None, 0
     with av.open(file, "w", format="mov") as container:
         for name, data in images:
+            if not data:
+                raise OpenError("empty", f"'{name}' has no bytes")
             if first is None:
                 first = _described(name, data, rate)
                 stream = container.add_mux_stream(first.codec, rate=rate, width=first.width, height=first.height)
@@ -89,14 +96,19 @@ def _described(name: str, data: bytes, rate: Fraction) -> Images:
     if not codec:
         raise OpenError("not_image", f"'{name}' is no JPEG or PNG picture")
     with warnings.catch_warnings():
-        # Of a picture's size; the limit of this package is limit.max_pixels.
+        # Of a picture's size, where the limit of this package is limit.max_pixels; and of EXIF that is broken, in nobody's way.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore", UserWarning)
         try:
             with Image.open(io.BytesIO(data)) as image:
                 turned = image.getexif().get(_ORIENTATION) in _TURNED
                 return Images(codec, *image.size, turned, rate, 0)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise OpenError("not_image", f"'{name}' begins as {codec}, but its header cannot be read: {error}") from error
+        except Image.DecompressionBombError as error:
+            raise OpenError("too_large", f"'{name}': {error}") from error
+        except (OSError, ValueError, SyntaxError) as error:
+            # Pillow's own words are of an address in memory.
+            why = "it is cut off or broken" if isinstance(error, UnidentifiedImageError) else error
+            raise OpenError("not_image", f"'{name}' begins as {codec}, but its header cannot be read: {why}") from error
 
 
 def _magic(codec: str) -> bytes:

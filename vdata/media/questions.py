@@ -9,13 +9,13 @@ tvqa_plus_{train,val}.json (one list: ts [start, end], answer_idx as a string, b
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from vdata.errors import ConfigError
+from vdata.media.json_text import BAD_VALUE, load_json
 from vdata.media.text_codec import Question
 
 __all__ = ["read_questions"]
@@ -38,7 +38,7 @@ def read_questions(reader: str, path: Path) -> Iterator[tuple[Mapping[str, Any],
         try:
             row["vid_name"] = str(row["vid_name"])
             question = _question(row)
-        except (KeyError, ValueError, TypeError) as error:
+        except BAD_VALUE as error:
             raise ConfigError(
                 f"{reader}: row {number} of '{path}' is no question of TVQA's ({type(error).__name__}: {error}); "
                 "it needs qid, q, a0 ..., ts and vid_name"
@@ -56,11 +56,11 @@ def _rows(reader: str, path: Path) -> Iterator[tuple[int, Any]]:
         raise ConfigError(f"{reader}: '{path}' is neither JSON Lines nor a JSON list: {error}") from error
     try:
         if text.lstrip().startswith("["):
-            yield from enumerate(json.loads(text), 1)
+            yield from enumerate(load_json(text), 1)
             return
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
-                yield number, json.loads(line)
+                yield number, load_json(line)
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{reader}: '{path}' is neither JSON Lines nor a JSON list: {error}") from error
 

@@ -25,12 +25,16 @@ from vdata.media.remote import RemoteObject
 from vdata.media.url import RemoteRoot, Root, is_url, local_path, without_secrets
 from vdata.records import Video, printable
 
-__all__ = ["UNKNOWN_BYTES", "SourceFile", "is_remote", "open_source", "open_video", "prefetched", "source_bytes"]
+__all__ = ["UNKNOWN_BYTES", "SourceFile", "is_gone", "is_remote", "open_source", "open_video", "prefetched", "source_bytes"]
 
 UNKNOWN_BYTES = 4_000_000
 """What a remote source counts for when videos are dealt into shards and nobody told its size: some ten seconds at 720p."""
 
 _BLOCK_BYTES = 2**20
+_BYTES_PER_PIXEL = 8
+"""Of an image: PNG's widest, four channels of 16 bits without compression."""
+_OTHER_BYTES = 2**24
+"""What an image may hold beside its pixels, as a thumbnail or a colour profile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +83,10 @@ def open_video(root: Root, video: Video, limits: LimitConfig) -> AbstractContext
     """The file of a video, as open_source; of a sequence of images and of a part of a file, one made of them.
 
     Raises:
-        OpenError: `not_image`, `mixed_formats`, `bad_range`: the images, or the part, are not as listed.
+        OpenError: `empty`, `not_image`, `mixed_formats`, `too_large`, `bad_range`: the images, or the part, are not as listed.
     """
     if video.frames:
-        return _open_images(root, video)
+        return _open_images(root, video, limits)
     if video.byte_range:
         return _open_part(root, video, *video.byte_range)
     return open_source(root, video.location or video.source, limits, video.num_bytes)
@@ -103,6 +107,23 @@ def source_bytes(root: Root, video: Video) -> int:
         return _status(root, video.source)[1].st_size
     except (OSError, ValueError):  # ValueError: a name with a null byte, from a list
         return 0
+
+
+def is_gone(root: Root, video: Video) -> bool:
+    """Whether a video's file, or one of its images, is not below the root or may not be read. None is opened.
+
+    Never, for what would have to be downloaded: nothing is asked of another machine.
+    """
+    if isinstance(root, RemoteRoot) or is_remote(root, video.source):
+        return False
+    return not all(_is_readable(root, source) for source in video.frames or (video.source,))
+
+
+def _is_readable(root: Path, source: str) -> bool:
+    try:
+        return os.access(_status(root, source)[0], os.R_OK)
+    except (OSError, ValueError):  # ValueError: see source_bytes
+        return False
 
 
 def prefetched(root: Root, videos: Sequence[Video], limits: LimitConfig) -> Generator[AbstractContextManager[SourceFile]]:
@@ -210,17 +231,22 @@ def _open_local(root: Path, source: str) -> IO[bytes]:
 
 
 @contextmanager
-def _open_images(root: Root, video: Video) -> Iterator[SourceFile]:
+def _open_images(root: Root, video: Video, limits: LimitConfig) -> Iterator[SourceFile]:
     """The images of a video as one file, on this machine."""
-    file, found = join_images(_image_bytes(root, video), video.frame_rate)
+    file, found = join_images(_image_bytes(root, video, limits), video.frame_rate)
     with file:
         yield SourceFile(_last_name(video.source), file, found)
 
 
-def _image_bytes(root: Root, video: Video) -> Iterator[tuple[str, bytes]]:
-    offset, num_bytes = video.byte_range or (0, -1)
+def _image_bytes(root: Root, video: Video, limits: LimitConfig) -> Iterator[tuple[str, bytes]]:
+    most = limits.max_pixels * _BYTES_PER_PIXEL + _OTHER_BYTES
     for path in video.frames:
         with open_source(root, path) as image:
+            offset, num_bytes = video.byte_range or (0, image.num_bytes)
+            _check_range(image, offset, num_bytes)
+            if num_bytes > most:
+                rule = f"limit.max_pixels ({limits.max_pixels}) allows {most}"
+                raise OpenError("too_large", f"'{image.name}' has {num_bytes} bytes, {rule}")
             image.file.seek(offset)
             yield image.name, image.file.read(num_bytes)
 
@@ -229,13 +255,17 @@ def _image_bytes(root: Root, video: Video) -> Iterator[tuple[str, bytes]]:
 def _open_part(root: Root, video: Video, offset: int, num_bytes: int) -> Iterator[SourceFile]:
     """A part of a file as a file of its own: ffmpeg shall see nothing else of it."""
     with open_source(root, video.source) as whole, tempfile.TemporaryFile() as part:
-        if offset + num_bytes > whole.num_bytes:
-            wanted = f"bytes {offset} to {offset + num_bytes}"
-            raise OpenError("bad_range", f"'{whole.name}' has {whole.num_bytes} bytes, {wanted} were listed; list it again")
+        _check_range(whole, offset, num_bytes)
         whole.file.seek(offset)
         _copied(whole.file, part, num_bytes)
         part.seek(0)
         yield SourceFile(_last_name(video.video_id), part)
+
+
+def _check_range(file: SourceFile, offset: int, num_bytes: int) -> None:
+    if not 0 <= offset <= offset + num_bytes <= file.num_bytes:
+        wanted = f"bytes {offset} to {offset + num_bytes}"
+        raise OpenError("bad_range", f"'{file.name}' has {file.num_bytes} bytes, {wanted} were listed; list it again")
 
 
 def _copied(source: IO[bytes], target: IO[bytes], num_bytes: int) -> None:

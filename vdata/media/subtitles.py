@@ -25,7 +25,7 @@ from vdata.media.ffmpeg import INPUT, running, tail
 from vdata.media.source import SourceFile
 from vdata.media.text_codec import Subtitle
 
-__all__ = ["LARGEST_BYTES", "embedded_subtitles", "parse_subtitles", "plain_text", "read_text"]
+__all__ = ["LARGEST_BYTES", "embedded_subtitles", "parse_subtitles", "plain_text", "read_text", "unicode_of"]
 
 LARGEST_BYTES = 16 * 2**20
 """Of a file or a stream of subtitles: ten hours of YouTube's own, the most verbose, are 5 MB."""
@@ -53,21 +53,22 @@ def read_text(data: bytes, encoding: str) -> str:
 
     Without control characters but tabs and line feeds, which end every line.
     """
-    text = _decoded(data, encoding).replace("\r\n", "\n").replace("\r", "\n")
+    text = data.decode(unicode_of(data) or encoding, "replace").replace("\r\n", "\n").replace("\r", "\n")
     return text.translate(_CONTROLS)
 
 
-def _decoded(data: bytes, encoding: str) -> str:
+def unicode_of(data: bytes) -> str:
+    """The encoding of bytes of text as read_text finds it, "utf-8" or one of UTF-16; empty of what is neither."""
     if data[:2] in _UTF16_MARKS:
-        return data.decode("utf-16", "replace")
+        return "utf-16"
     zeros = data[:4096].count(0)
     if zeros > len(data[:4096]) // 4:
-        little = data[1:4096:2].count(0) * 2 > zeros
-        return data.decode("utf-16-le" if little else "utf-16-be", "replace")
+        return "utf-16-le" if data[1:4096:2].count(0) * 2 > zeros else "utf-16-be"
     try:
-        return data.decode("utf-8")
+        data.decode("utf-8")
     except UnicodeDecodeError:
-        return data.decode(encoding, "replace")
+        return ""
+    return "utf-8"
 
 
 def parse_subtitles(data: bytes, encoding: str) -> tuple[Subtitle, ...]:

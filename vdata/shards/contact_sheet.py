@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from vdata.config import check
 from vdata.media.box_codec import BOX_SOURCES
+from vdata.media.label_codec import NO_LABEL
 from vdata.media.text_codec import Text
 from vdata.media.tracklet_codec import TRACKLET, Tracklets
 from vdata.shards.read import Sample
@@ -30,14 +32,16 @@ from vdata.shards.sheet_marks import (
 __all__ = ["SheetConfig", "contact_sheet"]
 
 Page = npt.NDArray[np.uint8]
+Classes = Mapping[str, Sequence[str]]
+"""Names by index of each numbering, as `Shards.classes`."""
 
 _BACKGROUND = 24
 _GREY = (170, 170, 170)
 _MARGIN, _LINE, _WAVE = 6, 17, 56
 """Pixels: around everything; of a line of text; of the strip of sound."""
 _COLUMNS = 4
-_MOST_LINES, _LETTERS = 24, 84
-"""Of words; letters in a line of a document, which fill the smallest width."""
+_MOST_LINES, _MOST_LINES_OF_RUNS, _LETTERS = 24, 6, 84
+"""Of words; of the classes of frames among them; letters in a line of a document, which fill the smallest width."""
 _SHORT_SIDE = 256
 _SHORTEST, _LONGEST = 192, 512
 """Pictures whose short side lies between are shown as they are, others are scaled to _SHORT_SIDE."""
@@ -49,9 +53,9 @@ class SheetConfig:
     """What a page shows."""
 
     frames: tuple[int, ...] = ()
-    """Numbers of the frames; empty: the keyframes, or those of `every`."""
+    """Numbers of the frames; empty: those of `every`, or the keyframes and frames of boxes of which none lies on these."""
     every: int = 0
-    """Every so many frames from the first; 0: the keyframes."""
+    """Every so many frames from the first; 0 asks for none."""
     most: int = 16
     """Frames on a page at most, of those that are not named one by one: evenly spread."""
     motion: bool = False
@@ -64,26 +68,28 @@ class SheetConfig:
         check(self.most >= 1, "most", self.most, "must be 1 or more")
 
 
-def contact_sheet(sample: Sample, config: SheetConfig | None = None) -> Page:
+def contact_sheet(sample: Sample, config: SheetConfig | None = None, classes: Classes | None = None) -> Page:
     """The page, uint8 (H, W, 3) RGB. What the sample does not have is not on it.
+
+    `classes` are those of its shards; without them the classes of frames are numbers.
 
     Raises:
         ConfigError: a frame outside the clip; motion is asked for and there is none.
         CorruptShardError: a member does not read.
     """
-    return _Sheet(sample, config or SheetConfig()).page()
+    return _Sheet(sample, config or SheetConfig(), (classes or {}).get("frame", ())).page()
 
 
 class _Sheet:
     """One sample on its way to a page."""
 
-    def __init__(self, sample: Sample, config: SheetConfig) -> None:
-        self._sample, self._config = sample, config
+    def __init__(self, sample: Sample, config: SheetConfig, frame_classes: Sequence[str]) -> None:
+        self._sample, self._config, self._frame_classes = sample, config, frame_classes
         picture = sample.row["picture"] or {"width": 0, "height": 0}
         short = min(picture["width"], picture["height"])
         self._zoom = 1.0 if _SHORTEST <= short <= _LONGEST or not short else _SHORT_SIDE / short
         self._size = round(picture["width"] * self._zoom), round(picture["height"] * self._zoom)
-        self._frames = _chosen(sample, config)
+        self._frames = _chosen(sample, config, self._boxes)
 
     def page(self) -> Page:
         """Heading, tiles, sound and words, one below the other."""
@@ -98,10 +104,7 @@ class _Sheet:
         heading = _blank(3 * _LINE + _MARGIN, width)
         room = width - 2 * _MARGIN
         write(heading, f"{sample.key}   {row['source']}", _MARGIN, _LINE, width=room)
-        fps = row["fps_num"] / max(row["fps_den"], 1)
-        size = f"{row['picture']['width']} x {row['picture']['height']}" if row["num_frames"] else "no picture"
-        facts = f"{size}   {fps:.6g} frames/s   {row['num_frames']} frames   from {row['start_seconds']:.2f} s"
-        write(heading, f"{facts}   {' '.join(sample.exts)}", _MARGIN, 2 * _LINE, _GREY, room)
+        write(heading, f"{_facts(sample)}   {' '.join(sample.exts)}", _MARGIN, 2 * _LINE, _GREY, room)
         x = _MARGIN
         for number, count in zip(*np.unique(self._boxes["source"], return_counts=True), strict=True):
             name = BOX_SOURCES[number]
@@ -154,13 +157,23 @@ class _Sheet:
 
     def _words(self, width: int) -> Iterator[Page]:
         text = self._sample.text() if "text.json" in self._sample else Text()
-        lines = list(_text_lines(text, self._sample.row["label_name"]))
+        runs = f"frames: {', '.join(self._runs()) or 'none has a class'}" if "labels.npy" in self._sample else ""
+        wrapped = textwrap.wrap(runs, _LETTERS, max_lines=_MOST_LINES_OF_RUNS, placeholder=" ...")
+        lines = [*wrapped, *_text_lines(text, self._sample.row["label_name"])]
         if len(lines) > _MOST_LINES:
             lines[_MOST_LINES - 1 :] = [f"... and {len(lines) - _MOST_LINES + 1} lines more"]
         for line in lines:
             page = _blank(_LINE, width)
             write(page, line, _MARGIN, _LINE - 4, width=width - 2 * _MARGIN)
             yield page
+
+    def _runs(self) -> Iterator[str]:
+        """First, last and class of every run of frames that have one."""
+        labels, names = self._sample.frame_labels(), self._frame_classes
+        edges = [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
+        for first, end in itertools.pairwise(edges):
+            if first < end and (label := int(labels[first])) != NO_LABEL:
+                yield f"{first}-{end - 1} {names[label] if label < len(names) and names[label] else label}"
 
     def _seconds(self, frame: int) -> float:
         """Of a frame, from the clip's first."""
@@ -185,18 +198,47 @@ class _Sheet:
         return self._sample.motion_vectors() if "vectors.npz" in self._sample else None
 
 
-def _chosen(sample: Sample, config: SheetConfig) -> Sequence[int]:
+def _facts(sample: Sample) -> str:
+    """The size of a clip; of a row without pictures, that of what it has."""
+    row = sample.row
+    if row["num_frames"]:
+        fps = row["fps_num"] / max(row["fps_den"], 1)
+        size = f"{row['picture']['width']} x {row['picture']['height']}"
+        return f"{size}   {fps:.6g} frames/s   {row['num_frames']} frames   from {row['start_seconds']:.2f} s"
+    if "features.npy" not in sample:
+        return "no picture"
+    rows, dim = sample.features().shape
+    return f"no picture   features: {rows} rows of {dim} numbers"
+
+
+def _chosen(sample: Sample, config: SheetConfig, boxes: npt.NDArray[np.void]) -> Sequence[int]:
     """The frames of the page, in the order in which they are named."""
     count = sample.row["num_frames"]
     for frame in config.frames:
         check(0 <= frame < count, "frames", frame, f"must lie in [0, {count}) of clip '{sample.key}'")
     if config.frames:
         return config.frames
+    if config.every:
+        return _spread(range(0, count, config.every), config.most)
     keyframes = [fragment["first_frame"] for fragment in sample.row["fragments"]]
-    frames = list(range(0, count, config.every)) if config.every else keyframes
-    if len(frames) <= config.most:
+    shown = _spread(keyframes, config.most)
+    hidden = _spread(_frames_not_shown(boxes, shown, count), max(1, config.most // 2))
+    return sorted({*_spread(keyframes, config.most - len(hidden)), *hidden})
+
+
+def _frames_not_shown(boxes: npt.NDArray[np.void], shown: Sequence[int], count: int) -> list[int]:
+    """The frames with boxes of every source that has none on the frames shown: a dataset's may be of whole seconds."""
+    on_page = np.isin(boxes["frame"], shown)
+    frames = boxes["frame"][~np.isin(boxes["source"], boxes["source"][on_page])]
+    known: list[int] = np.unique(frames[(frames >= 0) & (frames < count)]).tolist()
+    return known
+
+
+def _spread(frames: Sequence[int], most: int) -> Sequence[int]:
+    """So many of the frames at most, evenly spread."""
+    if len(frames) <= most:
         return frames
-    return [frames[i] for i in np.linspace(0, len(frames) - 1, config.most).astype(int)]
+    return [frames[i] for i in np.linspace(0, len(frames) - 1, most).astype(int)]
 
 
 def _frame(sample: Sample, frame: int) -> Page:

@@ -38,6 +38,9 @@ __all__ = ["Sample", "Shards", "open_shards", "read_range"]
 
 _log = logging.getLogger(__name__)
 
+_GIVEN = ("dataset", "frame_labels")
+"""Fields that carry over what a dataset's owners have published: no command makes them."""
+
 
 def open_shards(path: str | Path, where: Where | None = None) -> Shards:
     """The samples of one shard folder, or those that a filter chooses (docs/filters.md); how many it leaves out is logged.
@@ -254,7 +257,9 @@ class Sample:
             SchemaMismatchError: the shards hold no boxes of such a source, or none at all.
         """
         exts = [f"{name}.boxes.npy" for name in sources] or [ext for ext in self.exts if ext.endswith("boxes.npy")]
-        for ext in exts or ["slic.boxes.npy"]:
+        if not exts:
+            raise self._lacks("boxes.npy", "slic", " (or `person`, `detector`); a dataset's own are there if it has any")
+        for ext in exts:
             if ext not in self:
                 raise self._lacks(ext, ext.partition(".")[0])
         return np.concatenate([load_boxes(self[ext]) for ext in exts])
@@ -317,11 +322,15 @@ class Sample:
             raise self._lacks(ext, field)
         return self[ext]
 
-    def _lacks(self, ext: str, field: str) -> SchemaMismatchError:
-        return SchemaMismatchError(
-            f"sample '{self.key}' has no '{ext}', only {', '.join(self._members)}: "
-            f"make it with `vdata add {field} --shards {self._folder}`"
-        )
+    def _lacks(self, ext: str, field: str, more: str = "") -> SchemaMismatchError:
+        """The error of a member that is not there, with what there is to be done: nothing, where no command can make it."""
+        if field in _GIVEN:
+            way = f"only a dataset gives `{field}`, and '{self.row['dataset']}' gave none for it"
+        elif not self.row["codec"] and field != "text":
+            way = 'it has no pictures, of which that is made: `where="num_frames > 0"` chooses clips'
+        else:
+            way = f"make it with `vdata add {field} --shards {self._folder}`{more}"
+        return SchemaMismatchError(f"sample '{self.key}' has no '{ext}', only {', '.join(self._members)}: {way}")
 
     def _fragment_ends(self) -> list[int]:
         """The frame after the last one of each fragment."""
