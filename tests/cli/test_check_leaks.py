@@ -55,7 +55,8 @@ def test_leaks_are_printed_and_the_status_is_1(folders, tmp_path):
         f"vdata remove --shards {train} --keys {tmp_path}/new/keys.txt"
     )
     given = remove.make_context("remove", shlex.split(lines[-1].partition("vdata remove ")[2])).params
-    assert (given["shards"], given["keys"].name) == (train, str(tmp_path / "new/keys.txt"))
+    with given["keys"] as keys:
+        assert (given["shards"], keys.name) == (train, str(tmp_path / "new/keys.txt"))
     clean = check(train, other)
     assert (clean.exit_code, clean.output.splitlines()[-1]) == (0, "nothing looks alike")
 

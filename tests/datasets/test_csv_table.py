@@ -252,3 +252,22 @@ def test_a_build(plant, make_video, make_image, build_dataset, tmp_path):
     val = vdata.open_shards(folders["val"])
     assert [(sample.row["num_frames"], sample.row["source"]) for sample in val] == [(1, "still.png")]
     assert val.classes["label"] == ("jump", "run")
+
+
+def test_a_header_that_is_spelled_otherwise_is_told(tmp_path, caplog):
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "t.csv").write_text("path,Label,Caption,quality\na.mp4,run,a run,3\n")
+    dataset = DATASETS["csv"](DATASETS["csv"].Config())
+    (video,) = dataset.videos(tmp_path / "t.csv", "")
+    assert (video.label, video.text["other"]) == (-1, {"Label": "run", "Caption": "a run", "quality": "3"})
+    (record,) = caplog.records
+    message = record.getMessage()
+    assert message.startswith("csv: 't.csv' has path; kept as text: Label, Caption, quality; no ")
+    assert "is 'Label' the label? --set csv.columns.label='Label'; is 'Caption' the caption?" in message
+
+
+def test_a_table_of_known_columns_alone_says_nothing(tmp_path, caplog):
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "t.csv").write_text("path,label\na.mp4,run\n")
+    assert len(list(DATASETS["csv"](DATASETS["csv"].Config()).videos(tmp_path / "t.csv", ""))) == 1
+    assert not caplog.records

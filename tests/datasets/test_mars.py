@@ -178,7 +178,8 @@ def test_archives_that_were_not_unpacked_are_named(tmp_path):
     for split in ("train", "test"):
         (tmp_path / f"bbox_{split}.zip").touch()
     with pytest.raises(
-        ConfigError, match=r"looked for bbox_train/ and bbox_test/ .* found bbox_test.zip.*; unpack 'bbox_test.zip' and 1 more first$"
+        ConfigError,
+        match=r"looked for bbox_train/ and bbox_test/ .* found bbox_test.zip.*; unpack 'bbox_test.zip' and 1 more first$",
     ):
         listed(tmp_path, "train")
 

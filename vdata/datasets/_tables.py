@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,9 +19,11 @@ from vdata.datasets._locations import LocalFiles, Location, Schemes
 from vdata.datasets._rows import Numbering, WordColumns, Words, cell_seconds, cell_text, numbered, read_names, take
 from vdata.errors import ConfigError
 from vdata.media.images import IMAGE_EXTENSIONS
-from vdata.records import Column, Skipped, Video
+from vdata.records import Column, Skipped, Video, printable
 
 __all__ = ["BadRow", "Cells", "TableColumns", "TableConfig", "VideoTable"]
+
+_log = logging.getLogger(__name__)
 
 Cells = dict[str, Any]
 """One row: values of any type by column."""
@@ -194,6 +197,7 @@ class VideoTable:
             found = rows[0].fault[1] if rows and rows[0].fault else "no row"
             fail_file(self.name, path, found, f"it must be as `vdata datasets {self.name}` shows")
         _check_columns(self.name, path, self.config.columns, tuple(known))
+        _tell_columns(self.name, path, self.config.columns, tuple(known))
         splits = tuple(dict.fromkeys(row.split for row in rows if row.split))
         _check_splits(self.name, path, splits)
         return _Table(path, folder, tuple(rows), splits, numbered((row.words.labels for row in rows), self._class_list(folder)))
@@ -236,6 +240,20 @@ def _check_columns(name: str, path: Path, columns: TableColumns, known: Sequence
         if names and must and not set(names) & set(known):
             way_out = f"must have the column '{names[0]}' ({column.name}); --set {name}.columns.{column.name}=NAME names another"
             fail_file(name, path, f"the columns {', '.join(known)}", f"it {way_out}")
+
+
+def _tell_columns(name: str, path: Path, columns: TableColumns, known: Sequence[str]) -> None:
+    """Says what the columns were taken for, where some became text: a header that is spelled otherwise would cost all labels."""
+    wanted = {column.name: set(getattr(columns, column.name)) for column in fields(columns)}
+    left = [column for column in known if not any(column in names for names in wanted.values())]
+    if not left:
+        return
+    found = ", ".join(sorted(what for what, names in wanted.items() if names & set(known)))
+    absent = [what for what, names in wanted.items() if names and not names & set(known)]
+    meant = [(what, column) for what in absent for column in left if column.casefold() in (what, f"{what}s")]
+    way_out = "; ".join(f"is '{column}' the {what}? --set {name}.columns.{what}='{column}'" for what, column in meant)
+    text = f"'{path.name}' has {found}; kept as text: {', '.join(left)}; no {', '.join(absent) or 'other'}"
+    _log.warning("%s: %s", name, printable(f"{text}; {way_out}" if way_out else text))
 
 
 def _check_splits(name: str, path: Path, splits: Sequence[str]) -> None:

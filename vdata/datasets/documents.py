@@ -4,8 +4,9 @@ Your own, in UTF-8; the published dumps are packed in other ways: unpack them, a
 JohnGiorgi/DeCLUTR do. Each document becomes a row without pictures, its text in the member `text`, at most 1 MiB of it. One that
 is not UTF-8 is read as `text.encoding` (cp1252), and its row says so in `text_problem`.
 
-DeCLUTR needs documents of 2,048 words (2 anchors x 512 tokens x 2): `--set documents.min_words=2048` leaves shorter ones out. The
-subtitles of videos are its other source of text, and need nothing of this: they are in the member `text` of their clips.
+DeCLUTR needs documents of 2,048 words (2 anchors x 512 tokens x 2): `--set documents.min_words=2048` leaves shorter ones out.
+Those are one entry a file in the sums and in errors.parquet, `short`, with their number; bad lines have one each.
+The subtitles of videos are its other source of text, and need nothing of this: they are in the member `text` of their clips.
 
 Source: Giorgi et al. 2021, arXiv 2006.03659; README.md of JohnGiorgi/DeCLUTR: "a minimum of num_anchors * max_span_len * 2
 whitespace tokens".
