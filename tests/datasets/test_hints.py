@@ -24,9 +24,9 @@ def test_the_folder_above_and_the_folder_below(plant):
     assert answer("ucf101", root / "ucf/UCF-101").endswith("; give the folder above, which holds ucfTrainTestlist/classInd.txt")
 
 
-@pytest.mark.parametrize("name", ["ucfTrainTestList", "ucftraintestlists"])
-def test_a_name_that_is_nearly_right(plant, name):
-    root = plant(*(f"{name}/{file}" for file in LISTS), "UCF-101/A/v_A_g01_c01.avi", "UCF101TrainTestSplits.zip")
+@pytest.mark.parametrize(("name", "beside"), [("ucfTrainTestList", "UCF101TrainTestSplits.zip"), ("ucftraintestlists", "a.txt")])
+def test_a_name_that_is_nearly_right(plant, name, beside):
+    root = plant(*(f"{name}/{file}" for file in LISTS), "UCF-101/A/v_A_g01_c01.avi", beside)
     assert answer("ucf101", root).endswith(f"; is '{name}' meant? it must be named 'ucfTrainTestlist'")
 
 

@@ -151,7 +151,7 @@ def test_wrong_roots(plant, tmp_path):
     ):
         listed(tmp_path)
     root = plant("Basketball.zip", "Biker.zip")
-    with pytest.raises(ConfigError, match=r"found Basketball.zip, Biker.zip; .*; unpack 'Basketball.zip' first$"):
+    with pytest.raises(ConfigError, match=r"found Basketball.zip, Biker.zip; .*; unpack 'Basketball.zip' and 1 more first$"):
         listed(root)
     with pytest.raises(ConfigError, match=r"looked for images and groundtruth_rect.txt of one of the 98 sequences in"):
         listed(plant("Basketball/img/0001.jpg"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vdata.records import printable
@@ -35,18 +35,24 @@ def hint(looked_for: str, where: Path, names: Sequence[str]) -> str:
         where: the folder in which it was looked for.
         names: what lies there.
     """
-    paths = _PATH.findall(looked_for)
+    # Words such as "the videos of the rows of train.csv" name what was found, too.
+    paths = _PATH.findall(looked_for) if _PATH.match(looked_for) else []
+    firsts = [path.partition("/")[0] for path in paths]
+    return (
+        _misspelled(firsts, {name.casefold(): name for name in names}, alike=1.0)
+        or _unpack([name for name in names if is_archive(name)])
+        or _elsewhere(paths, where, names)
+        or _misspelled(firsts, {name.casefold(): name for name in names}, alike=_ALIKE)
+    )
+
+
+def _elsewhere(paths: Sequence[str], where: Path, names: Sequence[str]) -> str:
+    """The folder below or above that holds one of the paths."""
     for folder in names[:_MOST_FOLDERS]:
         if path := _found(where / folder, paths):
             return f"; give '{printable(folder)}', which holds {path}"
-    if path := _found(where.absolute().parent, paths):
-        return f"; give the folder above, which holds {path}"
-    for path in paths:
-        first = path.partition("/")[0]
-        near = _nearest(first, names)
-        if near and near != first:
-            return f"; is '{printable(near)}' meant? it must be named '{first}'"
-    return _unpack([name for name in names if is_archive(name)])
+    path = _found(where.absolute().parent, paths)
+    return f"; give the folder above, which holds {path}" if path else ""
 
 
 def _found(folder: Path, paths: Sequence[str]) -> str:
@@ -60,11 +66,13 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def _nearest(name: str, names: Sequence[str]) -> str:
-    """That of the names that is the same but for case, or nearly the same; "" for none."""
-    spelled = {other.casefold(): other for other in reversed(names) if not is_archive(other)}
-    near = difflib.get_close_matches(name.casefold(), spelled, n=1, cutoff=_ALIKE)
-    return spelled[near[0]] if near else ""
+def _misspelled(wanted: Sequence[str], spelled: Mapping[str, str], alike: float) -> str:
+    """That of the names, by their folded form, that is one of the wanted but for case, or nearly so."""
+    for name in wanted:
+        near = difflib.get_close_matches(name.casefold(), spelled, n=1, cutoff=alike)
+        if near and spelled[near[0]] != name:
+            return f"; is '{printable(spelled[near[0]])}' meant? it must be named '{name}'"
+    return ""
 
 
 def _unpack(archives: Sequence[str]) -> str:
